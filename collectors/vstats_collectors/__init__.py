@@ -1,0 +1,1 @@
+"""The collectors that come with vStats, one section of the report each."""

@@ -1,0 +1,22 @@
+"""Time, handed in as an argument so that a test can hold it still."""
+
+import time
+
+__all__ = ["Clock", "rfc3339"]
+
+
+class Clock:
+    """The machine's two clocks: one to measure spans with, one to tell the time by."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only ever grow, whatever happens to the wall clock."""
+        return time.monotonic()
+
+    def utc(self) -> str:
+        """Return the present moment as the wire writes it."""
+        return rfc3339(time.time())
+
+
+def rfc3339(seconds: float) -> str:
+    """Return a moment, in seconds since 1970, as RFC 3339 in UTC and whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
