@@ -12,9 +12,9 @@ class Clock:
         """Return seconds that only ever grow, whatever happens to the wall clock."""
         return time.monotonic()
 
-    def utc(self) -> str:
-        """Return the present moment as the wire writes it."""
-        return rfc3339(time.time())
+    def utc(self, ago: float = 0.0) -> str:
+        """Return the moment that many seconds ago, as the wire writes it."""
+        return rfc3339(time.time() - ago)
 
 
 def rfc3339(seconds: float) -> str:

@@ -221,7 +221,7 @@ class AgentInfo(Section):
 
 
 class Report(Section):
-    """The ``data`` of an agent's ``metrics`` message; a section whose collector failed is absent."""
+    """The ``data`` of an agent's ``metrics`` message; a section that nobody collects is absent."""
 
     timestamp: Timestamp
     """When the report was composed, by the machine's own clock."""

@@ -1,12 +1,10 @@
-"""The agent's own configuration: the models of ``[agent]`` and of every collector's table."""
+"""What configuration tables have in common, and what every collector's has."""
 
-from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["AgentSettings", "CollectorSettings", "Settings"]
+__all__ = ["CollectorSettings", "Settings"]
 
 
 class Settings(BaseModel):
@@ -26,37 +24,3 @@ class CollectorSettings(Settings):
     """Seconds between two calls; without it, the agent's interval."""
     timeout: Annotated[float, Field(gt=0, le=3600)] = 2.0
     """Seconds that a call may take; a later answer counts as a failure."""
-
-
-class AgentSettings(Settings):
-    """The table ``[agent]``."""
-
-    url: str = "ws://127.0.0.1:3001/ws/agent"
-    """Where the server takes reports; ``wss://`` in production."""
-    token: SecretStr | None = None
-    """What the server knows this machine by."""
-    token_file: Annotated[Path, Field(strict=False)] | None = None
-    """A file that holds the token, instead of ``token``."""
-    interval: Annotated[float, Field(ge=1, le=3600)] = 1.0
-    """Seconds between two reports."""
-    collectors: dict[str, dict[str, Any]] = {}
-    """A table for each collector that is told something."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_a_websocket_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise ValueError("should be an address that starts with ws:// or wss://")
-        _ = parts.port  # raises on a port that is none
-        if parts.username is not None or "token" in parse_qs(parts.query):
-            raise ValueError("should not carry a secret; the token has its own key")
-        if parts.fragment:
-            raise ValueError("should not have a fragment (#...)")
-        return url
-
-    @model_validator(mode="after")
-    def _one_token(self) -> "AgentSettings":
-        if self.token is not None and self.token_file is not None:
-            raise ValueError("token and token_file exclude each other; keep one")
-        return self

@@ -1,0 +1,157 @@
+"""Tick, ask the collectors, compose, offer the report to the sinks."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
+
+from vstats_core.clock import Clock
+from vstats_core.compose import Health, Part, Sections, check_fragment, compose
+from vstats_core.lanes import Lane
+from vstats_core.plugins import Collector
+from vstats_core.version import __version__
+
+__all__ = ["Agent", "Sink", "ticks"]
+
+logger = logging.getLogger(__name__)
+
+Sink = Callable[[bytes], None]
+"""Takes a report, as JSON, and does not block."""
+
+FIRST_REPORT = 1.5
+"""Seconds that the first report waits for a built-in collector."""
+GRACE = 0.04
+"""The share of the interval that a report waits for the values of its own round."""
+LONGEST_GRACE = 0.25
+SLACK = 0.25
+"""The share of the interval that a call may be early, so that rounding never skips a round."""
+
+
+async def ticks(interval: float) -> AsyncIterator[None]:
+    """Yield once an interval, on a fixed grid; rounds that were slept through are not made up."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while True:
+        due += interval * max(1, -((due - loop.time()) // interval))
+        await asyncio.sleep(due - loop.time())
+        yield
+
+
+class Agent:
+    """Composes a report of what its collectors last said, once a tick, and offers it to its sinks.
+
+    Nothing in it waits for a collector longer than a small share of the interval; what is late
+    goes into the next report.
+    """
+
+    def __init__(
+        self,
+        collectors: Iterable[Collector],
+        sinks: Sequence[Sink],
+        *,
+        interval: float,
+        clock: Clock | None = None,
+        hostname: Callable[[], str] = socket.gethostname,
+    ) -> None:
+        # Ours first: where two return one section, a third party's wins.
+        self._collectors = sorted(
+            (collector for collector in collectors if collector.enabled),
+            key=lambda collector: (not collector.found.builtin, collector.found.name),
+        )
+        self._sinks = sinks
+        self._interval = interval
+        self._clock = clock or Clock()
+        self._hostname = hostname
+        self._lanes: list[Lane[Sections]] = []
+        self._settled = asyncio.Event()
+        self._contested: set[str] = set()
+
+    async def run(self, rounds: AsyncIterator[None] | None = None) -> None:
+        """Report for ever, or as long as there are rounds."""
+        await self.start()
+        self.report()
+        async for _ in rounds or ticks(self._interval):
+            await self._ask()
+            self.report()
+
+    async def start(self) -> None:
+        """Ask every collector for the first time; return when all of ours have answered."""
+        self._lanes = [self._lane(collector) for collector in self._collectors]
+        ours = [
+            lane
+            for lane, collector in zip(self._lanes, self._collectors, strict=True)
+            if collector.found.builtin
+        ]
+        for lane in self._lanes:
+            lane.ask_if_due()
+        await self._until(lambda: all(lane.answered for lane in ours), FIRST_REPORT)
+
+    def report(self) -> bytes:
+        """Compose a report of the newest values, offer it to every sink, and return it."""
+        self._name_rivals()
+        report = compose(
+            (
+                Part(lane.name, lane.value or {}, Health(lane.age, lane.busy_for, lane.error))
+                for lane in self._lanes
+            ),
+            timestamp=self._clock.utc(),
+            hostname=self._hostname(),
+            version=__version__,
+            interval=self._interval,
+        )
+        for sink in self._sinks:
+            sink(report)
+        return report
+
+    async def _ask(self) -> None:
+        """Start the calls that are due and wait a moment for those that use to be quick."""
+        grace = min(self._interval * GRACE, LONGEST_GRACE)
+        asked = [
+            lane
+            for lane in self._lanes
+            if lane.ask_if_due(slack=self._interval * SLACK) and lane.duration < grace
+        ]
+        await self._until(lambda: not any(lane.in_flight for lane in asked), grace)
+
+    def _name_rivals(self) -> None:
+        """Say once of each section that two collectors return whose it is."""
+        owners: dict[str, str] = {}
+        for lane in self._lanes:
+            for section in lane.value or ():
+                rival = owners.setdefault(section, lane.name)
+                if rival != lane.name and section not in self._contested:
+                    self._contested.add(section)
+                    logger.warning(
+                        "collectors %s and %s both return %s; the one of %s is reported",
+                        rival,
+                        lane.name,
+                        section,
+                        lane.name,
+                    )
+                owners[section] = lane.name
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._settled.clear()
+                    await self._settled.wait()
+        except TimeoutError:
+            pass
+
+    def _lane(self, collector: Collector) -> Lane[Sections]:
+        settings = collector.settings
+        return Lane(
+            collector.found.name,
+            partial(_collect, collector),
+            interval=max(settings.interval or 0, self._interval),
+            timeout=settings.timeout,
+            settled=self._settled.set,
+        )
+
+
+def _collect(collector: Collector) -> Sections | None:
+    """Call the collector and check its fragment; runs on the collector's own thread."""
+    fragment = collector.collect()
+    return None if fragment is None else check_fragment(fragment)

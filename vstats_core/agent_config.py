@@ -1,0 +1,122 @@
+"""What the agent is told: the table ``[agent]``, and the token, wherever it is kept."""
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from vstats_core.config import build, read, refuse_if_others_may_read
+from vstats_core.errors import Complaint, ConfigError
+from vstats_core.settings import Settings
+
+__all__ = ["AgentSettings", "is_loopback", "load", "token", "warnings"]
+
+SHORTEST_TOKEN = 22
+"""Characters of a token that carry 128 bits in base64."""
+
+
+class AgentSettings(Settings):
+    """The table ``[agent]``."""
+
+    url: str = "ws://127.0.0.1:3001/ws/agent"
+    """Where the server takes reports; ``wss://`` in production."""
+    token: SecretStr | None = None
+    """What the server knows this machine by."""
+    token_file: Annotated[Path, Field(strict=False)] | None = None
+    """A file that holds the token, instead of ``token``."""
+    interval: Annotated[float, Field(ge=1, le=3600)] = 1.0
+    """Seconds between two reports."""
+    collectors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """A table for each collector that is told something."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_websocket_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            raise ValueError("should be an address that starts with ws:// or wss://")
+        _ = parts.port  # raises on a port that is none
+        if parts.username is not None or "token" in parse_qs(parts.query):
+            raise ValueError("should not carry a secret; the token has its own key")
+        if parts.fragment:
+            raise ValueError("should not have a fragment (#...)")
+        return url
+
+    @model_validator(mode="after")
+    def _one_token(self) -> "AgentSettings":
+        if self.token is not None and self.token_file is not None:
+            raise ValueError("token and token_file exclude each other; keep one")
+        return self
+
+
+def load(path: Path) -> AgentSettings:
+    """Return the table ``[agent]`` of the file.
+
+    Raises:
+        ConfigError: with everything that is wrong with it.
+    """
+    settings = build(AgentSettings, read(path).get("agent", {}), file=str(path), prefix="agent")
+    if settings.token is not None:
+        refuse_if_others_may_read(path, "agent.token")
+    return settings
+
+
+def token(settings: AgentSettings, file: str, environment: Mapping[str, str]) -> str:
+    """Return the token: from the environment, the service manager, or the configuration.
+
+    ``VSTATS_TOKEN`` comes first, then ``$CREDENTIALS_DIRECTORY/token`` (systemd's
+    ``LoadCredential=token:...``), then ``token`` or ``token_file`` of the configuration.
+
+    Raises:
+        ConfigError: when there is none, or one that cannot be sent.
+    """
+    place = "agent.token"
+    value = environment.get("VSTATS_TOKEN", "")
+    credentials = environment.get("CREDENTIALS_DIRECTORY")
+    credential = Path(credentials, "token") if credentials else None
+    if value:
+        place = "VSTATS_TOKEN"
+    elif credential is not None and credential.is_file():
+        place, value = str(credential), credential.read_text(errors="replace").strip()
+    elif settings.token is not None:
+        value = settings.token.get_secret_value()
+    elif settings.token_file is not None:
+        place = "agent.token_file"
+        try:
+            value = settings.token_file.read_text(errors="replace").strip()
+            refuse_if_others_may_read(settings.token_file, "the token")
+        except OSError as error:
+            complaint = f"{settings.token_file}: {error.strerror}"
+            raise ConfigError([Complaint(file, place, complaint)]) from None
+    if not value:
+        complaint = "no token; `vstats-server hosts add NAME` makes one"
+        raise ConfigError([Complaint(file, place, complaint)])
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigError([Complaint(file, place, "should be printable ASCII without spaces")])
+    return value
+
+
+def warnings(settings: AgentSettings, token: str) -> list[str]:
+    """Return what is allowed but unwise."""
+    result = []
+    if len(token) < SHORTEST_TOKEN:
+        result.append(f"the token is shorter than {SHORTEST_TOKEN} characters; it can be guessed")
+    url = urlsplit(settings.url)
+    if url.scheme == "ws" and not is_loopback(url.hostname or ""):
+        result.append(
+            f"agent.url: {settings.url} sends the token and all reports in the clear; use wss://"
+        )
+    return result
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether the name or address can only be this machine."""
+    if host.lower().rstrip(".") == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

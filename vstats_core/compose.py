@@ -1,0 +1,98 @@
+"""From what the collectors returned to one report that the server is sure to take."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from vstats_core import strict_json
+from vstats_core.errors import FragmentError
+from vstats_core.messages import faults
+from vstats_core.schema import SECTION_NAMES, Report
+
+__all__ = ["CORE_KEYS", "Health", "Part", "Sections", "check_fragment", "compose"]
+
+Sections = Mapping[str, bytes]
+"""Top-level keys of a report and their JSON, checked."""
+
+CORE_KEYS = frozenset({"timestamp", "hostname", "collectors", "agent"})
+"""What no collector may return: the core's own."""
+
+MAX_FRAGMENT = 64 * 1024
+MAX_REPORT = 240 * 1024
+"""Less than the server's limit on a message, 256 KiB: the envelope needs room, too."""
+
+# A fragment is checked as the report that holds nothing else.
+_NOTHING_ELSE = {"timestamp": "2024-01-01T12:00:00Z", "hostname": ""}
+
+
+class Health(NamedTuple):
+    """How a collector fares, in seconds; ``error`` is empty when nothing is wrong."""
+
+    age: float
+    duration: float
+    error: str
+
+
+class Part(NamedTuple):
+    """What one collector contributes to a report."""
+
+    name: str
+    sections: Sections
+    health: Health
+
+
+def check_fragment(fragment: Any) -> Sections:
+    """Return the fragment's sections as JSON, held to the very rules that the server has.
+
+    Raises:
+        FragmentError: for anything that would make the server refuse the whole report.
+        JSONError: for what JSON cannot say.
+    """
+    if not isinstance(fragment, dict):
+        raise FragmentError(f"a fragment should be a dict, not {type(fragment).__name__}")
+    for key in fragment:
+        if not isinstance(key, str):
+            raise FragmentError(f"the key {key!r:.100} should be a string")
+        if key in CORE_KEYS:
+            raise FragmentError(f"the key {key!r} belongs to the agent itself")
+    sections = {key: strict_json.dumps(value) for key, value in fragment.items()}
+    if (size := sum(map(len, sections.values()))) > MAX_FRAGMENT:
+        raise FragmentError(f"{size} bytes of JSON; at most {MAX_FRAGMENT} are allowed")
+    known = {key: strict_json.loads(text) for key, text in sections.items() if key in SECTION_NAMES}
+    try:
+        Report.model_validate(_NOTHING_ELSE | known)
+    except ValidationError as error:
+        found = faults(error)
+        raise FragmentError("; ".join(f"{f.path}: {f.message}" for f in found)) from None
+    return sections
+
+
+def compose(
+    parts: Iterable[Part], *, timestamp: str, hostname: str, version: str, interval: float
+) -> bytes:
+    """Return the report as JSON.
+
+    Of two parts with one section the later one's stands. A part that would make the report too
+    large is left out, and its health says so.
+    """
+    report: dict[str, bytes] = {
+        "timestamp": strict_json.dumps(timestamp),
+        "hostname": strict_json.dumps(hostname),
+    }
+    health: dict[str, dict[str, Any]] = {}
+    size = 0
+    for name, sections, (age, duration, error) in parts:
+        added = sum(len(key) + len(text) for key, text in sections.items())
+        if size + added > MAX_REPORT:
+            error = "left out: the report would be too large"  # noqa: PLW2901
+        else:
+            size += added
+            report |= sections
+        health[name] = {"ok": not error, "age": round(age, 3), "duration": round(duration, 6)}
+        if error:
+            health[name]["error"] = error
+    report["collectors"] = strict_json.dumps(health)
+    report["agent"] = strict_json.dumps({"version": version, "interval": interval})
+    members = (strict_json.dumps(key) + b":" + text for key, text in report.items())
+    return b"{" + b",".join(members) + b"}"

@@ -1,0 +1,190 @@
+"""Give every collector a thread and a deadline of its own, so that a hung one costs nobody else."""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Generic, TypeVar
+
+from vstats_core.errors import VStatsError
+
+__all__ = ["Lane", "worth_logging"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LONGEST_PAUSE = 300.0
+"""Seconds after which even a collector that always fails is asked again."""
+SOON = 0.5
+"""Seconds until a collector that only took its starting point is asked for a first value."""
+LONGEST_ERROR = 200
+
+
+def worth_logging(count: int) -> bool:
+    """Return whether the count-th repetition is logged: the first, the second, the fourth ..."""
+    return count & (count - 1) == 0
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What came of one call: a value, None for nothing to say, or an error."""
+
+    value: T | None
+    error: str
+    duration: float
+
+
+class Lane(Generic[T]):
+    """One collector's thread: one call in flight, one deadline, the newest good value.
+
+    All methods and attributes belong to the event loop's thread. Nothing here waits for the call:
+    ``settled`` is called when it is over, has failed or is late.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        call: Callable[[], T | None],
+        *,
+        interval: float,
+        timeout: float,
+        settled: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.interval = interval
+        self.value: T | None = None
+        self.error = ""
+        self.in_flight = False
+        self.late = False
+        self.duration = 0.0
+        self._call = call
+        self._timeout = timeout
+        self._settled = settled
+        self._failures = 0
+        self._calls = 0
+        self._asked_at = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._collected_at = self._loop.time()
+        self._next_call = self._collected_at
+        self._deadline: asyncio.TimerHandle | None = None
+        self._requests: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # A daemon: a call that never returns must not keep the process from ending.
+        threading.Thread(target=self._work, name=f"collector {name}", daemon=True).start()
+
+    def ask_if_due(self, slack: float = 0.0) -> bool:
+        """Start a call if the last one is over and the next is due within the slack, in seconds."""
+        if self.in_flight or self._loop.time() + slack < self._next_call:
+            return False
+        self._ask()
+        return True
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a value, or a reason why there is none."""
+        return self.value is not None or bool(self.error)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the value was collected; while there is none, since the start."""
+        return self._loop.time() - self._collected_at
+
+    @property
+    def busy_for(self) -> float:
+        """Seconds that the last call took, or has taken so far."""
+        return self._loop.time() - self._asked_at if self.in_flight else self.duration
+
+    def _ask(self) -> None:
+        self.in_flight = True
+        self._calls += 1
+        self._asked_at = self._loop.time()
+        self._next_call = self._asked_at + self.interval
+        self._deadline = self._loop.call_later(self._timeout, self._overdue)
+        self._requests.put(None)
+
+    def _work(self) -> None:
+        while True:
+            self._requests.get()
+            answer = _answer(self._call)
+            try:
+                self._loop.call_soon_threadsafe(self._done, answer)
+            except RuntimeError:  # the loop is closed: the agent has ended
+                return
+
+    def _done(self, answer: Answer[T]) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.in_flight = False
+        self.duration = answer.duration
+        if self.late:
+            self.late = False
+            logger.info("collector %s answered after %.1f s", self.name, answer.duration)
+            if not answer.error:
+                self.error = f"took {answer.duration:.1f} s, {self._allowed}"
+        elif answer.error:
+            self._fail(answer.error)
+        else:
+            self._succeed(answer.value)
+        self._settled()
+
+    def _succeed(self, value: T | None) -> None:
+        if self._failures:
+            logger.info("collector %s works again after %d failures", self.name, self._failures)
+        self._failures = 0
+        self.error = ""
+        if value is not None:
+            self.value = value
+            self._collected_at = self._asked_at
+        elif self._calls == 1:
+            self._next_call = self._asked_at + SOON
+            self._loop.call_later(SOON, self.ask_if_due, SOON)
+
+    def _overdue(self) -> None:
+        self.late = True
+        self._fail(f"no answer, {self._allowed}")
+        self._settled()
+
+    def _fail(self, error: str) -> None:
+        self._failures += 1
+        self.error = error
+        pause = self.interval * 2 ** min(self._failures, 20)
+        self._next_call = self._asked_at + min(pause, max(self.interval, LONGEST_PAUSE))
+        if worth_logging(self._failures):
+            logger.warning(
+                "collector %s failed (%d in a row): %s", self.name, self._failures, error
+            )
+
+    @property
+    def _allowed(self) -> str:
+        return f"its timeout is {self._timeout:g} s"
+
+
+def _answer(call: Callable[[], T | None]) -> Answer[T]:
+    started = time.monotonic()
+    value, error = None, ""
+    try:
+        value = call()
+    except BaseException as failure:  # noqa: BLE001 - sys.exit() in a collector ends nothing
+        error = _describe(failure)
+    return Answer(value, error, time.monotonic() - started)
+
+
+def _describe(failure: BaseException) -> str:
+    """Return the failure in a line; a stranger's also says where in its code it arose."""
+    try:
+        text = str(failure)
+    except Exception:  # noqa: BLE001 - its __str__ is a stranger's, too
+        text = ""
+    if not isinstance(failure, VStatsError):
+        text = f"{type(failure).__name__}: {text}" if text else type(failure).__name__
+    text = " ".join(text[:LONGEST_ERROR].split())
+    frame = failure.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is not None and not isinstance(failure, VStatsError):
+        text += f" ({PurePath(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno})"
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,35 @@
+"""Logging for both programs: one line an event, on standard error, with nothing secret in it."""
+
+import logging
+import os
+import re
+import sys
+
+__all__ = ["configure"]
+
+SECRETS = re.compile(r"(token=|Bearer\s+|Basic\s+)[^\s&\"',;]+", re.IGNORECASE)
+LINE = "%(asctime)s %(levelname)s %(message)s"
+
+
+class OneLine(logging.Formatter):
+    """Formats a record without secrets, and without control characters to forge a line with."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's text."""
+        text = SECRETS.sub(r"\1***", super().format(record))
+        return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line, before any traceback."""
+        return super().formatMessage(record).replace("\n", "?")
+
+
+def configure(*, verbose: bool = False) -> None:
+    """Send the log of the whole program to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    # The journal stamps every line itself.
+    journal = "JOURNAL_STREAM" in os.environ
+    handler.setFormatter(OneLine("%(levelname)s %(message)s" if journal else LINE))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
+    # websockets logs every request, its token included, at DEBUG, and every refusal at INFO.
+    logging.getLogger("websockets").setLevel(logging.WARNING)

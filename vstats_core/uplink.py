@@ -1,0 +1,218 @@
+"""The way to the server: connect, authenticate, send the newest report, come back after a loss.
+
+One-way: what the server sends is read for its error texts and otherwise ignored.
+"""
+
+import asyncio
+import contextlib
+import http
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode
+
+from vstats_core import strict_json
+from vstats_core.backoff import Backoff
+from vstats_core.errors import JSONError
+from vstats_core.lanes import worth_logging
+from vstats_core.version import __version__
+
+__all__ = ["Uplink"]
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_AFTER = 10.0
+PING_INTERVAL = 30.0
+PONG_TIMEOUT = 30.0
+CLOSE_TIMEOUT = 2.0
+FAREWELL = 0.5
+"""Seconds that a server is given to answer the Close of an agent that ends."""
+REPLACED = 4409
+PAUSE_WHEN_REPLACED = 60.0
+
+HEARTBEAT = b'{"type":"heartbeat"}'
+
+
+class _Connect(connect):
+    """websockets' connect, less the redirects: a server does not tell an agent where to go."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class Uplink:
+    """Keeps one connection to the server; ``offer`` is the agent's sink.
+
+    Only the newest report waits while there is no connection, or one that is full: a newer one
+    makes an older one worthless, and memory stays bounded however long the server is away. A new
+    connection begins with it, so that a restarted server need not wait for the next.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        backoff: Backoff | None = None,
+        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._backoff = backoff or Backoff()
+        self._sleep = sleep
+        self._newest = b""
+        self._news = asyncio.Event()
+        self._trouble = ""
+        self._attempts = 0
+        self._refusals = 0
+
+    def offer(self, report: bytes) -> None:
+        """Let the report be sent as soon as can be, unless a newer one comes first."""
+        self._newest = report
+        self._news.set()
+
+    async def run(self) -> None:
+        """Connect, and connect again, for ever: whatever the server does, the agent goes on."""
+        loop = asyncio.get_running_loop()
+        while True:
+            connected_at = None
+            try:
+                async with _Connect(
+                    self._url,
+                    additional_headers={"Authorization": f"Bearer {self._token}"},
+                    user_agent_header=f"vstats-agent/{__version__}",
+                    compression=None,
+                    proxy=None,
+                    ping_interval=None,
+                    close_timeout=CLOSE_TIMEOUT,
+                    max_size=64 * 1024,
+                ) as connection:
+                    connected_at = loop.time()
+                    logger.info("connected to %s", self._url)
+                    self._trouble, self._attempts = "", 0
+                    await self._use(connection)
+                delay = self._after_close(connection, loop.time() - connected_at)
+            except InvalidStatus as error:
+                delay = self._after_refusal(error.response.status_code)
+            except Exception as error:  # noqa: BLE001 - an agent never ends because of its link
+                delay = self._backoff.next()
+                text = str(error) or type(error).__name__
+                self._say(f"cannot connect to {self._url}: {text}", delay)
+            await self._sleep(delay)
+
+    async def _use(self, connection: ClientConnection) -> None:
+        """Send and receive until the connection is gone."""
+        tasks = [
+            asyncio.create_task(work(connection))
+            for work in (self._send, self._receive, self._keep_alive)
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await connection.close(CloseCode.GOING_AWAY)
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            # A close() would wait for a peer that takes nothing; see _keep_alive.
+            connection.transport.abort()
+        for task in done:
+            if (error := task.exception()) and not isinstance(error, ConnectionClosed):
+                raise error
+
+    async def _send(self, connection: ClientConnection) -> None:
+        if self._newest:
+            self._news.set()
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT_AFTER):
+                    await self._news.wait()
+            except TimeoutError:
+                message = HEARTBEAT
+            else:
+                self._news.clear()
+                message = b'{"type":"metrics","data":%b}' % self._newest
+            await connection.send(message, text=True)
+
+    async def _receive(self, connection: ClientConnection) -> None:
+        async for message in connection:
+            text = _error_text(message)
+            if text is None:
+                continue
+            self._refusals += 1
+            if worth_logging(self._refusals):
+                logger.warning("the server refused message %d: %s", self._refusals, text)
+
+    async def _keep_alive(self, connection: ClientConnection) -> None:
+        """Ping, so that a half-open link is noticed on this end, too.
+
+        websockets' own keepalive waits for ever where the send buffer is full; this one does not.
+        """
+        while True:
+            await asyncio.sleep(PING_INTERVAL)
+            try:
+                async with asyncio.timeout(PONG_TIMEOUT):
+                    await (await connection.ping())
+            except TimeoutError:
+                logger.warning("the server has not answered a ping for %g s", PONG_TIMEOUT)
+                return
+
+    def _after_close(self, connection: ClientConnection, lived: float) -> float:
+        self._backoff.lived(lived)
+        code, reason = connection.close_code, printable(connection.close_reason or "")
+        if code == REPLACED:
+            delay = PAUSE_WHEN_REPLACED
+            logger.warning(
+                "another agent connected with this machine's token and took its place (is this "
+                "machine a clone?); coming back in %.0f s",
+                delay,
+            )
+        else:
+            delay = self._backoff.next()
+            logger.warning("connection lost (%s %s); trying again in %.1f s", code, reason, delay)
+        return delay
+
+    def _after_refusal(self, status: int) -> float:
+        if status == http.HTTPStatus.UNAUTHORIZED:
+            delay = self._backoff.longest()
+            # Once is enough: only a person can mend it, and may do so on the server.
+            self._say("the server does not know this agent's token", delay, most=1)
+        else:
+            delay = self._backoff.next()
+            self._say(f"the server at {self._url} answered HTTP {status}", delay)
+        return delay
+
+    def _say(self, trouble: str, delay: float, *, most: int | None = None) -> None:
+        """Log a failed attempt: the first of its kind, every further power of two."""
+        self._attempts = self._attempts + 1 if trouble == self._trouble else 1
+        self._trouble = trouble
+        if worth_logging(self._attempts) and (most is None or self._attempts <= most):
+            logger.warning(
+                "%s; trying again in %.0f s (attempt %d)",
+                printable(trouble),
+                delay,
+                self._attempts,
+            )
+
+
+def printable(text: str) -> str:
+    """Return the start of a stranger's text, safe to print on one line."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])
+
+
+def _error_text(message: str | bytes) -> str | None:
+    """Return what an error message says, or None for any other message."""
+    try:
+        content = strict_json.loads(message)
+        if content["type"] != "error":
+            return None
+        data = content["data"]
+        details = [f"{item['path']}: {item['message']}" for item in data["errors"]]
+        return printable(f"{data['code']}: {data['message']} {'; '.join(details)}")
+    except (JSONError, KeyError, TypeError):
+        return None

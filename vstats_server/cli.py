@@ -1,0 +1,182 @@
+"""``vstats-server``: run the relay, edit its hosts, print its schema, show what vStats does."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import resource
+import signal
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from vstats_core import logs
+from vstats_core.cli import fail, table
+from vstats_core.errors import ConfigError
+from vstats_core.messages import json_schema
+from vstats_core.version import __version__
+from vstats_server import config, demo, hosts
+from vstats_server.config import ServerConfig
+from vstats_server.relay import Relay
+
+__all__ = ["main"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_FILE = Path("/etc/vstats/server.toml")
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="The configuration file.",
+)
+@click.option("--verbose", is_flag=True, help="Log in more detail.")
+@click.version_option(__version__, prog_name="vstats-server")
+@click.pass_context
+def cli(context: click.Context, file: Path, *, verbose: bool) -> None:
+    """Relay the agents' reports to every dashboard.
+
+    Without a command: run until SIGTERM or Ctrl-C; SIGHUP reloads the configuration.
+    """
+    logs.configure(verbose=verbose)
+    context.obj = file
+    if context.invoked_subcommand is None:
+        sys.exit(asyncio.run(_run(config.load(file), file)))
+
+
+@cli.command()
+@click.pass_obj
+def check(file: Path) -> None:
+    """Load the configuration and say what is wrong with it."""
+    for warning in config.warnings(config.load(file)):
+        logger.warning("%s: %s", file, warning)
+    click.echo(f"{file}: ok")
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of every message."""
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@cli.command("demo")
+@click.option("--port", default=3001, show_default=True, help="The port to listen on.")
+def demo_command(port: int) -> None:
+    """Relay this very machine's reports on loopback, and print a line for each."""
+    sys.exit(asyncio.run(demo.run(port)))
+
+
+@cli.group("hosts")
+def hosts_group() -> None:
+    """Edit the hosts in the configuration file; a running server sees it at once."""
+
+
+@hosts_group.command("add")
+@click.argument("name")
+@click.option("--id", "id_", help="What the wire calls it.  [default: a slug of the name]")
+@click.option("--location", default="", help="Where it stands.")
+@click.option("--tag", "tags", multiple=True, help="A word to filter by; may be repeated.")
+@click.pass_obj
+def add(file: Path, name: str, id_: str | None, location: str, tags: tuple[str, ...]) -> None:
+    """Add a host; print its token, once, in a ready configuration for its agent."""
+    new = not file.exists()
+    token = hosts.add(file, name, id_=id_, location=location, tags=tags)
+    if new:
+        logger.info("%s is new", file)
+    _print_agent_configuration(file, token)
+
+
+@hosts_group.command("rotate")
+@click.argument("host")
+@click.pass_obj
+def rotate(file: Path, host: str) -> None:
+    """Give a host (by id) a new token; its agent is cut off until it has it."""
+    _print_agent_configuration(file, hosts.rotate(file, host))
+
+
+@hosts_group.command("remove")
+@click.argument("host")
+@click.pass_obj
+def remove(file: Path, host: str) -> None:
+    """Remove a host (by id); its agent is cut off."""
+    hosts.remove(file, host)
+    logger.info("removed %s", host)
+
+
+@hosts_group.command("list")
+@click.pass_obj
+def list_hosts(file: Path) -> None:
+    """List the hosts."""
+    rows = [("ID", "NAME", "LOCATION", "TAGS")] + [
+        (host.id, host.name, host.location, ", ".join(host.tags))
+        for host in config.load(file).hosts
+    ]
+    click.echo(table(rows))
+
+
+def _print_agent_configuration(file: Path, token: str) -> None:
+    click.echo(
+        "# Put this into /etc/vstats/agent.toml on the machine, then: chmod 600 that file.\n"
+        "# The token is shown this once; the server keeps only its digest.\n"
+        "[agent]\n"
+        f'url = "{agent_url(config.load(file))}"\n'
+        f'token = "{token}"'
+    )
+
+
+def agent_url(settings: ServerConfig) -> str:
+    """Return where an agent of this server connects to, as far as the server can know."""
+    if settings.public_url is not None:
+        public = urlsplit(settings.public_url)
+        return f"{'wss' if public.scheme == 'https' else 'ws'}://{public.netloc}/ws/agent"
+    anywhere = settings.host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    host = "THIS-SERVER" if anywhere else settings.host
+    return f"ws://{f'[{host}]' if ':' in host else host}:{settings.port}/ws/agent"
+
+
+async def _run(settings: ServerConfig, file: Path) -> int:
+    _raise_descriptor_limit()
+    relay = Relay(settings, path=file)
+    stop = asyncio.Event()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(relay.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        async with relay.serving():
+            await stop.wait()
+    except OSError as error:
+        text = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
+        logger.error("%s", text)  # noqa: TRY400 - the traceback says nothing more
+        return 1
+    return 0
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many connections as the system does: the usual default is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main() -> None:
+    """Run ``vstats-server``."""
+    try:
+        cli()
+    except ConfigError as error:
+        fail(error)

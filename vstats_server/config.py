@@ -1,0 +1,170 @@
+"""What the server is told: the table ``[server]`` and the hosts in it."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
+
+from vstats_core.agent_config import SHORTEST_TOKEN, is_loopback
+from vstats_core.config import build, read, refuse_if_others_may_read
+from vstats_core.messages import ServerId
+from vstats_core.schema import Text
+from vstats_core.settings import Settings
+
+__all__ = ["SHORTEST_TOKEN", "Host", "Limits", "ServerConfig", "digest", "load", "slug", "warnings"]
+
+
+class Limits(Settings):
+    """The table ``[server.limits]``."""
+
+    max_message_size: Annotated[int, Field(ge=1024)] = 262144
+    """Bytes of one message from an agent."""
+    messages_per_second: Annotated[float, Field(gt=0)] = 20.0
+    """Messages an agent may send a second, for long."""
+    message_burst: Annotated[int, Field(ge=1)] = 40
+    """Messages an agent may send at once."""
+    max_agents: Annotated[int, Field(ge=0)] = 10000
+    """Agents connected at a time."""
+    max_dashboards: Annotated[int, Field(ge=0)] = 1000
+    """Dashboards connected at a time."""
+    connections_per_address: Annotated[int, Field(ge=1)] = 64
+    """Dashboards, and connections that are not admitted yet, from one address."""
+    handshake_timeout: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds that a connection may take to send its request."""
+
+
+class Host(Settings):
+    """One table ``[[server.hosts]]``: a machine that may report."""
+
+    id: ServerId
+    """What the wire calls it; a slug of the name unless given."""
+    name: Annotated[Text, StringConstraints(min_length=1)]
+    """What people call it."""
+    location: Text = ""
+    """Where it stands."""
+    tags: list[Text] = Field(default_factory=list)
+    """Words to group and filter by."""
+    token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """The SHA-256 of its agent's token, in hexadecimal."""
+    token: SecretStr | None = None
+    """The token itself, for trying out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _id_from_name(cls, table: object) -> object:
+        if isinstance(table, dict) and "id" not in table and isinstance(table.get("name"), str):
+            if not slug(table["name"]):
+                raise ValueError("give an id; the name has no letter or digit to make one from")
+            return table | {"id": slug(table["name"])}
+        return table
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if (self.token is None) == (self.token_sha256 is None):
+            raise ValueError("needs either token_sha256 or token")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its agent's token, in hexadecimal, however it was given."""
+        if self.token is not None:
+            return digest(self.token.get_secret_value())
+        return self.token_sha256 or ""
+
+
+class ServerConfig(Settings):
+    """The table ``[server]``."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on; ``0.0.0.0`` or ``::`` for all."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 3001
+    """The port to listen on; 0 for any that is free."""
+    public_url: str | None = None
+    """How the server is reached from outside, like ``https://vstats.example.org``."""
+    allowed_origins: list[str] = Field(default_factory=list)
+    """Web pages of other origins that may watch; ``*`` for any."""
+    offline_after: Annotated[float, Field(ge=1)] = 45.0
+    """Seconds of silence after which a connected host counts as offline."""
+    limits: Limits = Limits()
+    hosts: list[Host] = Field(default_factory=list)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_web_address(cls, url: str | None) -> str | None:
+        if url is not None and not _origin(url):
+            raise ValueError("should be like https://vstats.example.org, without a path")
+        return url and url.rstrip("/")
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if origin != "*" and not _origin(origin):
+                raise ValueError(f"{origin!r} should be like https://example.org, without a path")
+        return origins
+
+    @model_validator(mode="after")
+    def _all_different(self) -> Self:
+        for what, values in (
+            ("id", [host.id for host in self.hosts]),
+            ("token", [host.digest for host in self.hosts]),
+        ):
+            for number, value in enumerate(values):
+                if (first := values.index(value)) != number:
+                    pair = f"{self.hosts[first].name!r} and {self.hosts[number].name!r}"
+                    raise ValueError(f"hosts {pair} have the same {what}")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody outside this machine can connect."""
+        return is_loopback(self.host)
+
+
+def load(path: Path) -> ServerConfig:
+    """Return the table ``[server]`` of the file.
+
+    Raises:
+        ConfigError: with everything that is wrong with it.
+    """
+    table = read(path).get("server", {})
+    config = build(ServerConfig, table, file=str(path), prefix="server")
+    if any(host.token is not None for host in config.hosts):
+        refuse_if_others_may_read(path, "a host's token")
+    return config
+
+
+def warnings(config: ServerConfig) -> list[str]:
+    """Return what is allowed but unwise; it names no host, since anybody may read it."""
+    result = []
+    if not config.is_loopback:
+        result.append(
+            f"listening on {config.host} without TLS: tokens and reports can be read on the way"
+        )
+    tokens = [host.token.get_secret_value() for host in config.hosts if host.token]
+    if any(len(token) < SHORTEST_TOKEN for token in tokens):
+        result.append(f"a token is shorter than {SHORTEST_TOKEN} characters; it can be guessed")
+    return result
+
+
+def digest(token: str) -> str:
+    """Return the SHA-256 of a token, in hexadecimal."""
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+def slug(name: str) -> str:
+    """Return the id that a name suggests: ``Web 1`` gives ``web-1``."""
+    return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-")[:64].rstrip("-")
+
+
+def _origin(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    plain = not (parts.query or parts.fragment or parts.username) and parts.path in ("", "/")
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and plain

@@ -1,0 +1,156 @@
+"""What we add to websockets' server connection; the one file that knows the library's insides.
+
+It relies, within websockets 17, on ``protocol.state``, ``protocol.send_close`` and ``send_ping``,
+``protocol.max_message_size``, ``send_data``, ``transport``, ``paused``, and on being told through
+``connection_made``, ``connection_lost``, ``process_event`` and ``resume_writing``. Its tests would
+notice a change in any of them.
+
+The library's own ``close()``, keepalive and ``Server.close()`` wait for ever on a connection whose
+send buffer is full, so nothing here ever waits.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import OPEN, Event
+
+__all__ = ["FULL", "RelayConnection", "frame"]
+
+FULL = 64 * 1024
+"""Bytes that may wait in a connection's send buffer before it counts as full."""
+NEARLY_EMPTY = 16 * 1024
+CLOSE_GRACE = 2.0
+"""Seconds that a peer is given to answer a Close."""
+
+_FINAL_TEXT = 0x80 | Opcode.TEXT
+
+
+def frame(message: bytes) -> bytes:
+    """Return a text message as the frame that every peer gets: a server's frames carry no mask."""
+    size = len(message)
+    if size < 126:  # noqa: PLR2004 - RFC 6455, 5.2
+        head = bytes((_FINAL_TEXT, size))
+    elif size < 0x10000:  # noqa: PLR2004
+        head = bytes((_FINAL_TEXT, 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((_FINAL_TEXT, 127)) + size.to_bytes(8, "big")
+    return head + message
+
+
+class RelayConnection(ServerConnection):
+    """A connection that can be written to and ended without waiting for its peer.
+
+    Attributes:
+        address: The peer's IP address.
+        lost: Whether the connection is gone.
+        on_lost: Called once, when the connection is gone.
+        on_heard: Called for each data frame and each pong.
+        on_writable: Called when a full send buffer has emptied.
+    """
+
+    def __init__(
+        self, *args: Any, on_made: Callable[["RelayConnection"], None], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.address = ""
+        self.lost = False
+        self.on_lost: Callable[[], None] = _ignore
+        self.on_heard: Callable[[], None] = _ignore
+        self.on_writable: Callable[[], None] = _ignore
+        self._on_made = on_made
+        self._pong_due = False
+        self._ping_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether messages can still be sent."""
+        return self.protocol.state is OPEN
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits to be sent that nothing should be added."""
+        return self.paused
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait in the send buffer (the kernel's, of at most FULL, comes on top)."""
+        return self.transport.get_write_buffer_size()
+
+    def write(self, frames: bytes) -> None:
+        """Hand over whole frames; after a Close they are dropped, as the protocol wants."""
+        # No data may come between the fragments of a message; we never send fragmented ones.
+        if self.open:
+            self.transport.write(frames)
+
+    def cut(self, code: int, reason: str) -> None:
+        """Say why, give the peer a moment to agree, and end the connection in any case."""
+        if self.open:
+            self.protocol.send_close(code, reason)
+            self.send_data()
+            self.loop.call_later(CLOSE_GRACE, self.transport.abort)
+        elif not self.lost and self.request is None:
+            self.transport.abort()
+
+    def limit_messages(self, size: int) -> None:
+        """Refuse (1009) messages of more bytes than these."""
+        self.protocol.max_message_size = size
+
+    def limit_kernel_buffer(self) -> None:
+        """Let the kernel hold little, so that what a slow reader gets is not minutes old."""
+        tcp: socket.socket = self.transport.get_extra_info("socket")
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FULL)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NEARLY_EMPTY)
+
+    def keep_alive(self, interval: float) -> None:
+        """Ping once an interval; end the connection (1011) when one passes without a pong."""
+        self._ping_timer = self.loop.call_later(interval, self._ping, interval)
+
+    def _ping(self, interval: float) -> None:
+        if not self.open:
+            return
+        if self._pong_due:
+            self.cut(CloseCode.INTERNAL_ERROR, "no pong")
+            return
+        self._pong_due = True
+        self.protocol.send_ping(b"")
+        self.send_data()
+        self.keep_alive(interval)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See :class:`asyncio.Protocol`."""
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(FULL, NEARLY_EMPTY)
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
+        self._on_made(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See :class:`asyncio.Protocol`."""
+        super().connection_lost(exc)
+        self.lost = True
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
+        self.on_lost()
+
+    def process_event(self, event: Event) -> None:
+        """Take note of signs of life on the way to the library's own processing."""
+        if isinstance(event, Frame):
+            if event.opcode is Opcode.PONG:
+                self._pong_due = False
+            if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.PONG):
+                self.on_heard()
+        super().process_event(event)
+
+    def resume_writing(self) -> None:
+        """See :class:`asyncio.Protocol`."""
+        super().resume_writing()
+        self.on_writable()
+
+
+def _ignore() -> None:
+    """Take note of nothing."""

@@ -1,0 +1,190 @@
+"""What is known of every host, and who is told when it changes. Nothing here waits."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from vstats_core import strict_json
+from vstats_core.clock import Clock
+from vstats_core.rates import Rate
+from vstats_server.config import Host
+from vstats_server.intake import IncomingReport
+
+__all__ = ["Hub", "News"]
+
+
+class News(NamedTuple):
+    """A message for all dashboards.
+
+    One with a topic makes an older one of that topic worthless; one that says ``forget`` makes
+    everything under that topic worthless.
+    """
+
+    message: bytes
+    topic: str | None = None
+    forget: str | None = None
+
+
+@dataclass(eq=False)
+class _State:
+    """What is known of a host."""
+
+    host: Host
+    connected: bool = False
+    online: bool | None = None
+    """None as long as it may only be that the server has just started."""
+    changed_at: str = ""
+    """When ``online`` took its value, as the wire writes it."""
+    heard_at: float | None = None
+    report: bytes | None = None
+    message: bytes | None = None
+    rates: dict[str, Rate] = field(default_factory=lambda: {"rx": Rate(), "tx": Rate()})
+
+
+class Hub:
+    """The hosts' newest reports and states, in the order of the configuration.
+
+    Whoever watches is called with each change as it happens, and begins with a snapshot made in
+    the same breath.
+    """
+
+    def __init__(
+        self,
+        hosts: Iterable[Host],
+        watcher: Callable[[News], None],
+        *,
+        offline_after: float,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or Clock()
+        self._watcher = watcher
+        self._started_at = self._clock.monotonic()
+        self._states = {host.id: _State(host) for host in hosts}
+        self.offline_after = offline_after
+
+    def __contains__(self, server_id: str) -> bool:
+        return server_id in self._states
+
+    def connected(self, server_id: str) -> None:
+        """Take note that the host's agent was admitted."""
+        state = self._states[server_id]
+        state.connected = True
+        state.heard_at = self._clock.monotonic()
+        self._set_online(state, online=True)
+
+    def disconnected(self, server_id: str) -> None:
+        """Take note that the host's connection has ended; the host may be gone already."""
+        state = self._states.get(server_id)
+        if state is not None:
+            state.connected = False
+            self._set_online(state, online=False)
+
+    def heard(self, server_id: str) -> None:
+        """Take note of a sign of life."""
+        state = self._states.get(server_id)
+        if state is not None and state.connected:
+            state.heard_at = self._clock.monotonic()
+            if not state.online:
+                self._set_online(state, online=True)
+
+    def publish(self, server_id: str, report: IncomingReport) -> None:
+        """Pass on a report; reports count in order of arrival."""
+        state = self._states.get(server_id)
+        if state is None:
+            return
+        report = self._complete(state, report)
+        state.report = report.text
+        state.message = (
+            b'{"type":"metrics","data":{"server_id":"%b","metrics":%b},"timestamp":"%b"}'
+            % (
+                server_id.encode(),
+                report.text,
+                self._clock.utc().encode(),
+            )
+        )
+        self._watcher(News(state.message, topic=server_id))
+
+    def sweep(self) -> None:
+        """Find the hosts that have fallen silent; to be called once a second."""
+        now = self._clock.monotonic()
+        for state in self._states.values():
+            since = self._started_at if state.heard_at is None else state.heard_at
+            if state.online is not False and now - since > self.offline_after:
+                self._set_online(state, online=False)
+
+    def replace_hosts(self, hosts: Sequence[Host]) -> None:
+        """Take over a changed configuration and tell of every difference."""
+        old, self._states = self._states, {}
+        wanted = {host.id: host for host in hosts}
+        for server_id, state in old.items():
+            if server_id not in wanted or _described(wanted[server_id]) != _described(state.host):
+                removed = {"type": "server_removed", "data": {"id": server_id}}
+                message = strict_json.dumps(removed | {"timestamp": self._clock.utc()})
+                self._watcher(News(message, forget=server_id))
+        for server_id, host in wanted.items():
+            known = old.get(server_id)
+            state = self._states[server_id] = known or _State(host)
+            if known is None or _described(known.host) != _described(host):
+                state.host = host
+                for news in self._introduce(state):
+                    self._watcher(news)
+            state.host = host
+        self.sweep()
+
+    def snapshot(self) -> Iterator[News]:
+        """Return what a dashboard must be told to know as much as the others."""
+        for state in self._states.values():
+            yield from self._introduce(state)
+
+    def describe_hosts(self) -> Iterator[bytes]:
+        """Return each host as the HTTP API shows it, never with its token."""
+        for state in list(self._states.values()):
+            about = {"online": state.online, "last_seen": self._seen(state)}
+            head = strict_json.dumps(_described(state.host) | about)
+            # The report is text already; it is put in as it is.
+            yield b'%b,"metrics":%b,"describe":null}' % (head[:-1], state.report or b"null")
+
+    def _introduce(self, state: _State) -> Iterator[News]:
+        about = {"type": "server_added", "data": _described(state.host)}
+        yield News(strict_json.dumps(about | {"timestamp": self._clock.utc()}))
+        if state.online is not None:
+            yield News(_status(state))
+        if state.message is not None:
+            yield News(state.message, topic=state.host.id)
+
+    def _complete(self, state: _State, report: IncomingReport) -> IncomingReport:
+        """Add the network rates that the agent left out, from its counters and our clock."""
+        network: dict[str, Any] | None = report.content.get("network")
+        if network is None:
+            return report
+        now = self._clock.monotonic()
+        derived = {
+            way: rate.update(network[f"total_{way}"], now) for way, rate in state.rates.items()
+        }
+        missing = {way: float(round(derived[way])) for way in derived if way not in network}
+        return report.with_rates(missing) if missing else report
+
+    def _set_online(self, state: _State, *, online: bool) -> None:
+        if state.online is not online:
+            state.online = online
+            state.changed_at = self._clock.utc()
+            self._watcher(News(_status(state)))
+
+    def _seen(self, state: _State) -> str | None:
+        if state.heard_at is None:
+            return None
+        return self._clock.utc(ago=self._clock.monotonic() - state.heard_at)
+
+
+def _described(host: Host) -> dict[str, Any]:
+    return {
+        "id": host.id,
+        "name": host.name,
+        "location": host.location,
+        "tags": host.tags,
+    }
+
+
+def _status(state: _State) -> bytes:
+    data = {"server_id": state.host.id, "online": state.online}
+    return strict_json.dumps({"type": "status", "data": data, "timestamp": state.changed_at})

@@ -1,0 +1,120 @@
+"""Decide what one message of an agent is: a report, a heartbeat, or a fault."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import MISSING, ValidationError
+
+from vstats_core import strict_json
+from vstats_core.errors import JSONError, VStatsError
+from vstats_core.messages import ErrorCode, Fault, Heartbeat, faults
+from vstats_core.schema import Report, Section, Timestamp
+
+__all__ = ["IncomingReport", "MessageError", "read"]
+
+# The envelope as our own agent and the protocol's page write it, around the report's own text.
+PREFIX: Final = '{"type":"metrics","data":'
+SUFFIX: Final = re.compile(r',"timestamp":"[0-9TZ:-]{20}"\}\Z')
+LONGEST_SUFFIX: Final = len(',"timestamp":"2024-01-01T12:00:00Z"}')
+
+
+@dataclass(frozen=True)
+class IncomingReport:
+    """A report that passed: its content, and the very text that was checked."""
+
+    content: dict[str, Any]
+    text: bytes
+
+    def with_rates(self, rates: dict[str, float]) -> "IncomingReport":
+        """Return the report with its network section completed by these keys."""
+        content = self.content | {"network": self.content["network"] | rates}
+        return IncomingReport(content, strict_json.dumps(content))
+
+
+class MessageError(VStatsError):
+    """A message that is not taken; the agent is told why."""
+
+    def __init__(self, code: ErrorCode, text: str, found: list[Fault] | None = None) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+        self.faults = found or []
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text}"
+
+
+class _Envelope(Section):
+    """What stands around a report."""
+
+    timestamp: Timestamp | MISSING = MISSING
+
+
+def read(message: str) -> IncomingReport | None:
+    """Return the report that the message carries, or None for a heartbeat.
+
+    What is checked is exactly what will be passed on. The text of a report in the usual envelope
+    is cut out and kept; from any other envelope the report is written anew.
+
+    Raises:
+        MessageError: for everything else, with what is wrong.
+    """
+    text = _cut_out(message)
+    if text is not None:
+        try:
+            content = strict_json.loads(text)
+        except JSONError:
+            # Perhaps it is the envelope that is not the usual one; read it all.
+            pass
+        else:
+            return IncomingReport(_checked(content), text.encode())
+    try:
+        return _read_any(strict_json.loads(message))
+    except JSONError as error:
+        raise MessageError("invalid_json", error.reason) from None
+
+
+def _read_any(envelope: Any) -> IncomingReport | None:
+    if not isinstance(envelope, dict):
+        raise MessageError("invalid_message", "a message should be an object")
+    match envelope.get("type"):
+        case "metrics":
+            _check_envelope(_Envelope, envelope)
+            if "data" not in envelope:
+                raise MessageError("invalid_message", "a report should stand under data")
+            content = _checked(envelope["data"])
+            return IncomingReport(content, strict_json.dumps(content))
+        case "heartbeat":
+            _check_envelope(Heartbeat, envelope)
+            return None
+        case str():
+            raise MessageError("unknown_type", "an agent sends metrics and heartbeat")
+        case _:
+            raise MessageError("invalid_message", "type should be a string")
+
+
+def _cut_out(message: str) -> str | None:
+    if not message.startswith(PREFIX):
+        return None
+    if SUFFIX.search(message, max(0, len(message) - LONGEST_SUFFIX)):
+        return message[len(PREFIX) : -LONGEST_SUFFIX]
+    return message[len(PREFIX) : -1] if message.endswith("}") else None
+
+
+def _checked(content: Any) -> dict[str, Any]:
+    try:
+        Report.model_validate(content)
+    except ValidationError as error:
+        raise MessageError("invalid_report", "the report breaks the rules", faults(error)) from None
+    assert isinstance(content, dict)  # noqa: S101 - the model takes nothing else
+    return content
+
+
+def _check_envelope(model: type[Section], envelope: dict[str, Any]) -> None:
+    try:
+        model.model_validate(envelope)
+    except ValidationError as error:
+        raise MessageError(
+            "invalid_message", "the envelope breaks the rules", faults(error)
+        ) from None

@@ -1,0 +1,357 @@
+"""The server: admit, route, reload, shut down."""
+
+import asyncio
+import contextlib
+import http
+import logging
+import os
+from collections import Counter
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, cast
+from urllib.parse import parse_qs
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.frames import CloseCode
+from websockets.http11 import Request, Response
+
+from vstats_core.clock import Clock
+from vstats_core.errors import ConfigError
+from vstats_core.version import __version__
+from vstats_server import config as configuration
+from vstats_server.auth import Gate, Throttle, Tokens
+from vstats_server.config import SHORTEST_TOKEN, ServerConfig, digest
+from vstats_server.connection import CLOSE_GRACE, RelayConnection
+from vstats_server.fanout import Fanout
+from vstats_server.http import answer, respond
+from vstats_server.hub import Hub
+from vstats_server.sessions import DASHBOARD_MESSAGE_SIZE, AgentSession, watch
+
+__all__ = ["Relay"]
+
+logger = logging.getLogger(__name__)
+
+PING_INTERVAL = 30.0
+LOOK_INTERVAL = 0.4
+"""Seconds between two looks at the configuration file."""
+REPLACED = 4409
+REVOKED = 4403
+BACKLOG = 4096
+
+
+class _Agent(NamedTuple):
+    """Whose agent was admitted, and by which token."""
+
+    server_id: str
+    digest: str
+
+
+class Relay:
+    """One server: its configuration, its hosts, its connections."""
+
+    def __init__(
+        self, config: ServerConfig, *, path: Path | None = None, clock: Clock | None = None
+    ) -> None:
+        self._path = path
+        self._clock = clock or Clock()
+        self._fanout = Fanout()
+        self._hub = Hub(
+            config.hosts,
+            self._fanout.news,
+            offline_after=config.offline_after,
+            clock=self._clock,
+        )
+        self._failures = Throttle()
+        self._refusals = Throttle()
+        self._connections: set[RelayConnection] = set()
+        self._admitted: dict[RelayConnection, _Agent] = {}
+        self._dashboards: set[RelayConnection] = set()
+        self._agents: dict[str, AgentSession] = {}
+        self._addresses: Counter[str] = Counter()
+        self._warned: set[str] = set()
+        self._file_warning = ""
+        self._closing = False
+        self._server: Server | None = None
+        self._use(config)
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        """Serve; the value is the port. On leaving, everybody is told, and nobody is waited for.
+
+        Raises:
+            OSError: when the address cannot be listened on.
+        """
+        limits = self._config.limits
+        self._server = server = await serve(
+            self._handle,
+            self._config.host,
+            self._config.port,
+            process_request=self._process_request,
+            create_connection=partial(RelayConnection, on_made=self._made),  # type: ignore[arg-type]
+            # Per connection, compression costs many times what the whole delivery does.
+            compression=None,
+            server_header=f"vstats/{__version__}",
+            open_timeout=limits.handshake_timeout,
+            # RelayConnection pings: the library's own keepalive waits for a full send buffer.
+            ping_interval=None,
+            close_timeout=CLOSE_GRACE,
+            max_size=limits.max_message_size,
+            max_queue=4,
+            backlog=BACKLOG,
+        )
+        port: int = server.sockets[0].getsockname()[1]
+        chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._look_at_file())]
+        for chore in chores:
+            chore.add_done_callback(_log_failure)
+        logger.info("listening on %s port %d", self._config.host, port)
+        try:
+            yield port
+        finally:
+            for chore in chores:
+                chore.cancel()
+            await self._close(server)
+
+    async def reload(self) -> None:
+        """Read the file again; one that is wrong is not taken, and the old stays."""
+        if self._path is None:
+            return
+        try:
+            config = await asyncio.to_thread(configuration.load, self._path)
+        except ConfigError as error:
+            self._file_warning = "the configuration file is not valid; the last valid one is used"
+            for complaint in error.complaints:
+                logger.error("%s; the last valid configuration stays", complaint)  # noqa: TRY400
+            return
+        self._file_warning = ""
+        if (config.host, config.port) != (self._config.host, self._config.port):
+            logger.warning("server.host and server.port take effect at the next start only")
+            keep = {"host": self._config.host, "port": self._config.port}
+            config = config.model_copy(update=keep)
+        if config != self._config:
+            self._use(config)
+            self._hub.offline_after = config.offline_after
+            self._hub.replace_hosts(config.hosts)
+            self._revoke()
+            logger.info("configuration reloaded, %d hosts", len(config.hosts))
+
+    def _use(self, config: ServerConfig) -> None:
+        self._config = config
+        self._tokens = Tokens(config.hosts)
+        self._gate = Gate(config)
+        for warning in configuration.warnings(config):
+            logger.warning("%s", warning)
+
+    def _warnings(self) -> list[str]:
+        return configuration.warnings(self._config) + list(filter(None, [self._file_warning]))
+
+    def _revoke(self) -> None:
+        """End the connections of agents whose host is gone or has another token now."""
+        for connection, agent in self._admitted.items():
+            if not self._tokens.valid(agent.digest, agent.server_id):
+                logger.info("agent %s: its token is good no more", agent.server_id)
+                connection.cut(REVOKED, "token revoked")
+
+    # A connection's way in.
+
+    def _made(self, connection: RelayConnection) -> None:
+        self._connections.add(connection)
+        self._addresses[connection.address] += 1
+        connection.on_lost = partial(self._lost, connection)
+
+    def _lost(self, connection: RelayConnection) -> None:
+        self._connections.discard(connection)
+        self._dashboards.discard(connection)
+        if self._admitted.pop(connection, None) is None:
+            self._release_address(connection)
+
+    def _release_address(self, connection: RelayConnection) -> None:
+        self._addresses[connection.address] -= 1
+        if not self._addresses[connection.address]:
+            del self._addresses[connection.address]
+
+    async def _process_request(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | None:
+        """Admit the connection (None), or return the response that refuses or answers it."""
+        connection = cast("RelayConnection", connection)
+        path, _, query = request.path.partition("?")
+        refusal = self._refuse_headers(connection, request, path)
+        if refusal is not None:
+            return refusal
+        match path:
+            case "/ws/agent":
+                return self._admit_agent(connection, request, query)
+            case "/ws":
+                return self._admit_dashboard(connection)
+            case _:
+                if self._is_crowded(connection):
+                    return respond(http.HTTPStatus.SERVICE_UNAVAILABLE)
+                return await answer(request, path, self._hub, self._warnings)
+
+    def _refuse_headers(
+        self, connection: RelayConnection, request: Request, path: str
+    ) -> Response | None:
+        """Return the response to a request that is not meant for us, or from a foreign page."""
+        for name in ("Host", "Origin", "Authorization"):
+            if len(set(request.headers.get_all(name))) > 1:
+                return respond(http.HTTPStatus.BAD_REQUEST, f"several {name} headers")
+        # Whoever asks for our health may well ask by address.
+        if path == "/healthz":
+            return None
+        host = _only(request, "Host")
+        if host is None:
+            return respond(http.HTTPStatus.BAD_REQUEST, "no Host header")
+        if not self._gate.host_allowed(host):
+            self._log_refusal(
+                connection, f"Host {host!r} is not ours; if it should be, set server.public_url"
+            )
+            return respond(http.HTTPStatus.FORBIDDEN, "this server goes by another name")
+        origin = _only(request, "Origin")
+        is_socket = path in ("/ws", "/ws/agent")
+        if is_socket and origin is not None and not self._gate.origin_allowed(origin, host):
+            self._log_refusal(connection, f"Origin {origin!r} is not in server.allowed_origins")
+            return respond(http.HTTPStatus.FORBIDDEN, "this origin is not allowed")
+        return None
+
+    def _admit_agent(
+        self, connection: RelayConnection, request: Request, query: str
+    ) -> Response | None:
+        tokens = set(parse_qs(query, keep_blank_values=True).get("token", []))
+        if len(tokens) > 1:
+            return respond(http.HTTPStatus.BAD_REQUEST, "several tokens")
+        scheme, _, credentials = (_only(request, "Authorization") or "").partition(" ")
+        if scheme.lower() == "bearer" and credentials.strip():
+            tokens.add(credentials.strip())
+        token = tokens.pop() if len(tokens) == 1 else ""
+        server_id = self._tokens.identify(token) if token else None
+        if server_id is None:
+            return self._refuse_token(connection)
+        if server_id not in self._agents and len(self._admitted) >= self._config.limits.max_agents:
+            self._log_refusal(connection, "server.limits.max_agents is reached")
+            return respond(http.HTTPStatus.SERVICE_UNAVAILABLE)
+        if len(token) < SHORTEST_TOKEN and server_id not in self._warned:
+            self._warned.add(server_id)
+            logger.warning("agent %s has a token short enough to be guessed", server_id)
+        self._admitted[connection] = _Agent(server_id, digest(token))
+        self._release_address(connection)
+        connection.limit_messages(self._config.limits.max_message_size)
+        return None
+
+    def _refuse_token(self, connection: RelayConnection) -> Response:
+        failures = self._failures.fail(connection.address, self._clock.monotonic())
+        if failures == 1:
+            logger.warning("agent at %s refused: unknown token", connection.address)
+        if failures > Throttle.MOST:
+            return respond(http.HTTPStatus.TOO_MANY_REQUESTS)
+        return respond(http.HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
+
+    def _admit_dashboard(self, connection: RelayConnection) -> Response | None:
+        if len(self._dashboards) >= self._config.limits.max_dashboards:
+            self._log_refusal(connection, "server.limits.max_dashboards is reached")
+        elif self._is_crowded(connection):
+            self._log_refusal(connection, "server.limits.connections_per_address is reached")
+        else:
+            self._dashboards.add(connection)
+            connection.limit_messages(DASHBOARD_MESSAGE_SIZE)
+            return None
+        return respond(http.HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def _is_crowded(self, connection: RelayConnection) -> bool:
+        limit = self._config.limits.connections_per_address
+        return self._addresses[connection.address] > limit
+
+    def _log_refusal(self, connection: RelayConnection, reason: str) -> None:
+        """Log a refusal, once a minute an address."""
+        if self._refusals.fail(connection.address, self._clock.monotonic()) == 1:
+            logger.warning("connection from %s refused: %s", connection.address, reason[:300])
+
+    # A connection's life.
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        connection = cast("RelayConnection", connection)
+        connection.keep_alive(PING_INTERVAL)
+        agent = self._admitted.get(connection)
+        if agent is not None:
+            await self._handle_agent(connection, agent)
+        else:
+            await watch(connection, self._hub, self._fanout, self._clock)
+
+    async def _handle_agent(self, connection: RelayConnection, agent: _Agent) -> None:
+        server_id = agent.server_id
+        if not self._tokens.valid(agent.digest, server_id):
+            # A reload has come between the request and now.
+            connection.cut(REVOKED, "token revoked")
+            await connection.wait_closed()
+            return
+        session = AgentSession(connection, server_id, self._hub, self._config.limits, self._clock)
+        predecessor = self._agents.get(server_id)
+        self._agents[server_id] = session
+        if predecessor is not None:
+            logger.warning(
+                "agent %s connected again from %s; the older connection, from %s, is closed",
+                server_id,
+                connection.address,
+                predecessor.connection.address,
+            )
+            predecessor.connection.cut(REPLACED, "replaced")
+        else:
+            logger.info("agent %s online from %s", server_id, connection.address)
+        self._hub.connected(server_id)
+        try:
+            await session.run()
+        finally:
+            # The end of a connection that was replaced is nobody's end.
+            if self._agents.get(server_id) is session:
+                del self._agents[server_id]
+                if not self._closing:
+                    logger.info("agent %s offline (%s)", server_id, connection.close_code)
+                    self._hub.disconnected(server_id)
+
+    # Chores, and the end.
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self._hub.sweep()
+            self._fanout.sweep()
+
+    async def _look_at_file(self) -> None:
+        """Reload when the file has changed: an edit needs no signal."""
+        if self._path is None:
+            return
+        seen = _signature(self._path)
+        while True:
+            await asyncio.sleep(LOOK_INTERVAL)
+            found = _signature(self._path)
+            if found != seen:
+                seen = found
+                await self.reload()
+
+    async def _close(self, server: Server) -> None:
+        """Send 1001 to all, no status; what has not closed in two seconds is aborted."""
+        self._closing = True
+        # Server.close() would wait for ever for a dashboard that takes nothing.
+        server.close(close_connections=False)
+        for connection in list(self._connections):
+            connection.cut(CloseCode.GOING_AWAY, "server is shutting down")
+        await server.wait_closed()
+        logger.info("stopped")
+
+
+def _only(request: Request, name: str) -> str | None:
+    """Return the header's value, however often it is repeated; it was checked to be but one."""
+    return next(iter(request.headers.get_all(name)), None)
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - once every LOOK_INTERVAL
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode, found.st_ctime_ns
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("a chore of the server has failed", exc_info=task.exception())

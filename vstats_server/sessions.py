@@ -1,0 +1,116 @@
+"""One agent connection's life, and one dashboard connection's."""
+
+import logging
+
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from vstats_core.clock import Clock
+from vstats_core.messages import ErrorCode, Fault, error_message
+from vstats_server.bucket import TokenBucket
+from vstats_server.config import Limits
+from vstats_server.connection import RelayConnection, frame
+from vstats_server.fanout import Fanout
+from vstats_server.hub import Hub
+from vstats_server.intake import MessageError, read
+
+__all__ = ["AgentSession", "watch"]
+
+logger = logging.getLogger(__name__)
+
+MOST_BAD_IN_A_ROW = 10
+BAD_MESSAGES = 4400
+TOO_MANY = 4429
+LONGEST_FLOOD = 10.0
+"""Seconds for which an agent may send more than it may before it is cut."""
+FLOOD_ENDS_AFTER = 1.0
+"""Seconds without a dropped message after which a flood counts as over."""
+DASHBOARD_MESSAGES_PER_SECOND = 10
+DASHBOARD_MESSAGE_SIZE = 4096
+
+
+class AgentSession:
+    """Takes what one agent sends: publishes its reports, answers its faults, holds it to limits."""
+
+    def __init__(
+        self, connection: RelayConnection, server_id: str, hub: Hub, limits: Limits, clock: Clock
+    ) -> None:
+        self.connection = connection
+        self.server_id = server_id
+        self._hub = hub
+        self._clock = clock
+        now = clock.monotonic()
+        self._bucket = TokenBucket(limits.messages_per_second, limits.message_burst, now)
+        self._bad_in_a_row = 0
+        self._flooding_since: float | None = None
+        self._last_drop = now
+
+    async def run(self) -> None:
+        """Take messages until the connection is gone."""
+        self.connection.on_heard = self._heard
+        try:
+            async for message in self.connection:
+                self._take(message)
+        except ConnectionClosed:
+            pass
+
+    def _heard(self) -> None:
+        self._hub.heard(self.server_id)
+
+    def _take(self, message: str | bytes) -> None:
+        if not self.connection.open:
+            return
+        if isinstance(message, bytes):
+            self.connection.cut(CloseCode.UNSUPPORTED_DATA, "text messages only")
+        elif self._within_limits():
+            try:
+                report = read(message)
+            except MessageError as bad:
+                self._refuse(bad)
+            else:
+                self._bad_in_a_row = 0
+                if report is not None:
+                    self._hub.publish(self.server_id, report)
+
+    def _within_limits(self) -> bool:
+        now = self._clock.monotonic()
+        if self._bucket.take(now):
+            return True
+        if self._flooding_since is None or now - self._last_drop > FLOOD_ENDS_AFTER:
+            self._flooding_since = now
+            logger.warning("agent %s sends too many messages", self.server_id)
+        self._last_drop = now
+        if now - self._flooding_since >= LONGEST_FLOOD:
+            self.connection.cut(TOO_MANY, "too many messages")
+        else:
+            self._answer("rate_limited", "too many messages; this one was dropped", [])
+        return False
+
+    def _refuse(self, bad: MessageError) -> None:
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row == 1:
+            logger.warning("agent %s: %s", self.server_id, bad)
+        self._answer(bad.code, bad.text, bad.faults)
+        if self._bad_in_a_row >= MOST_BAD_IN_A_ROW:
+            self.connection.cut(BAD_MESSAGES, "too many bad messages in a row")
+
+    def _answer(self, code: ErrorCode, text: str, faults: list[Fault]) -> None:
+        # An agent that does not read its answers gets no more of them.
+        if not self.connection.full:
+            message = error_message(code, text, faults, self._clock.utc())
+            self.connection.write(frame(message))
+
+
+async def watch(connection: RelayConnection, hub: Hub, fanout: Fanout, clock: Clock) -> None:
+    """Keep a dashboard up to date until its connection is gone; what it sends is ignored."""
+    bucket = TokenBucket(
+        DASHBOARD_MESSAGES_PER_SECOND, DASHBOARD_MESSAGES_PER_SECOND, clock.monotonic()
+    )
+    with fanout.joined(connection, hub.snapshot()):
+        try:
+            while True:
+                await connection.recv(decode=False)
+                if connection.open and not bucket.take(clock.monotonic()):
+                    connection.cut(TOO_MANY, "too many messages")
+        except ConnectionClosed:
+            pass
