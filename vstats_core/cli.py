@@ -65,10 +65,10 @@ def cli(context: click.Context, file: Path | None, *, verbose: bool) -> None:
     if context.invoked_subcommand is None:
         configuration: Configuration = context.obj
         settings = configuration.settings()
+        collectors = configuration.collectors(settings)
         token = agent_config.token(settings, str(configuration.path), os.environ)
         for warning in agent_config.warnings(settings, token):
             logger.warning("%s", warning)
-        collectors = configuration.collectors(settings)
         _log_absent(collectors)
         leave(asyncio.Runner().run(_run(settings, token, collectors)))
 

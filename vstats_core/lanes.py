@@ -11,8 +11,9 @@ from pathlib import PurePath
 from typing import Generic, TypeVar
 
 from vstats_core.errors import VStatsError
+from vstats_core.logs import worth_logging
 
-__all__ = ["Lane", "worth_logging"]
+__all__ = ["Lane"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +24,6 @@ LONGEST_PAUSE = 300.0
 SOON = 0.5
 """Seconds until a collector that only took its starting point is asked for a first value."""
 LONGEST_ERROR = 200
-
-
-def worth_logging(count: int) -> bool:
-    """Return whether the count-th repetition is logged: the first, the second, the fourth ..."""
-    return count & (count - 1) == 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 
-__all__ = ["configure"]
+__all__ = ["configure", "printable", "worth_logging"]
 
 SECRETS = re.compile(r"(token=|Bearer\s+|Basic\s+)[^\s&\"',;]+", re.IGNORECASE)
 LINE = "%(asctime)s %(levelname)s %(message)s"
@@ -33,3 +33,13 @@ def configure(*, verbose: bool = False) -> None:
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     # websockets logs every request, its token included, at DEBUG, and every refusal at INFO.
     logging.getLogger("websockets").setLevel(logging.WARNING)
+
+
+def worth_logging(count: int) -> bool:
+    """Return whether the count-th repetition is logged: the first, the second, the fourth ..."""
+    return count & (count - 1) == 0
+
+
+def printable(text: str) -> str:
+    """Return the start of a stranger's text, safe to print on one line."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])

@@ -17,7 +17,7 @@ from websockets.frames import CloseCode
 from vstats_core import strict_json
 from vstats_core.backoff import Backoff
 from vstats_core.errors import JSONError
-from vstats_core.lanes import worth_logging
+from vstats_core.logs import printable, worth_logging
 from vstats_core.version import __version__
 
 __all__ = ["Uplink"]
@@ -198,11 +198,6 @@ class Uplink:
                 delay,
                 self._attempts,
             )
-
-
-def printable(text: str) -> str:
-    """Return the start of a stranger's text, safe to print on one line."""
-    return "".join(c if c.isprintable() else "?" for c in text[:200])
 
 
 def _error_text(message: str | bytes) -> str | None:

@@ -19,7 +19,7 @@ from vstats_core.messages import json_schema
 from vstats_core.version import __version__
 from vstats_server import config, demo, hosts
 from vstats_server.config import ServerConfig
-from vstats_server.relay import Relay
+from vstats_server.relay import Relay, reason_not_to_listen
 
 __all__ = ["main"]
 
@@ -160,8 +160,7 @@ async def _run(settings: ServerConfig, file: Path) -> int:
         async with relay.serving():
             await stop.wait()
     except OSError as error:
-        text = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
-        logger.error("%s", text)  # noqa: TRY400 - the traceback says nothing more
+        logger.error("%s", reason_not_to_listen(settings, error))  # noqa: TRY400 - a line says it all
         return 1
     return 0
 

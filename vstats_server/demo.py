@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from vstats_server.config import Host, ServerConfig
-from vstats_server.relay import Relay
+from vstats_server.relay import Relay, reason_not_to_listen
 
 __all__ = ["run"]
 
@@ -57,7 +57,7 @@ async def run(port: int) -> int:
             for task in tasks:
                 task.cancel()
     except OSError as error:
-        logger.error("cannot listen on port %d: %s; choose another", port, error.strerror)  # noqa: TRY400
+        logger.error("%s; choose another", reason_not_to_listen(config, error))  # noqa: TRY400
         return 1
     return 0 if stop.is_set() else 1
 

@@ -28,7 +28,7 @@ from vstats_server.http import answer, respond
 from vstats_server.hub import Hub
 from vstats_server.sessions import DASHBOARD_MESSAGE_SIZE, AgentSession, watch
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "reason_not_to_listen"]
 
 logger = logging.getLogger(__name__)
 
@@ -337,6 +337,14 @@ class Relay:
             connection.cut(CloseCode.GOING_AWAY, "server is shutting down")
         await server.wait_closed()
         logger.info("stopped")
+
+
+def reason_not_to_listen(config: ServerConfig, error: OSError) -> str:
+    """Return in a line why the server cannot be reached where it should."""
+    # asyncio puts its own, longer, text around the system's.
+    number = error.errno or 0
+    text = os.strerror(number) if number > 0 else error.strerror
+    return f"cannot listen on {config.host} port {config.port}: {text}"
 
 
 def _only(request: Request, name: str) -> str | None:
