@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_FILE = Path("/etc/vstats/agent.toml")
 BAD_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
-NO_REPORT = 1
+FAILED = 1
 
 
 class Configuration:
@@ -70,7 +70,12 @@ def cli(context: click.Context, file: Path | None, *, verbose: bool) -> None:
         for warning in agent_config.warnings(settings, token):
             logger.warning("%s", warning)
         _log_absent(collectors)
-        leave(asyncio.Runner().run(_run(settings, token, collectors)))
+        try:
+            asyncio.Runner().run(_run(settings, token, collectors))
+        except Exception:
+            logger.exception("the agent has failed")
+            leave(FAILED)
+        leave(0)
 
 
 @cli.command()
@@ -132,7 +137,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-async def _run(settings: AgentSettings, token: str, collectors: list[Collector]) -> int:
+async def _run(settings: AgentSettings, token: str, collectors: list[Collector]) -> None:
     # websockets is imported only where it is used: `report` does without.
     from vstats_core.uplink import Uplink  # noqa: PLC0415
 
@@ -150,7 +155,6 @@ async def _run(settings: AgentSettings, token: str, collectors: list[Collector])
     for task in done:
         task.result()  # a fault of ours must be seen, not slept over
     logger.info("stopped")
-    return 0
 
 
 async def _report_once(settings: AgentSettings, collectors: list[Collector]) -> bytes:

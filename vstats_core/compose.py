@@ -56,7 +56,8 @@ def check_fragment(fragment: Any) -> Sections:
             raise FragmentError(f"the key {key!r:.100} should be a string")
         if key in CORE_KEYS:
             raise FragmentError(f"the key {key!r} belongs to the agent itself")
-    sections = {key: strict_json.dumps(value) for key, value in fragment.items()}
+    deepest = strict_json.DEEPEST - 1  # the report around it is one level more
+    sections = {key: strict_json.dumps(value, deepest=deepest) for key, value in fragment.items()}
     if (size := sum(map(len, sections.values()))) > MAX_FRAGMENT:
         raise FragmentError(f"{size} bytes of JSON; at most {MAX_FRAGMENT} are allowed")
     known = {key: strict_json.loads(text) for key, text in sections.items() if key in SECTION_NAMES}

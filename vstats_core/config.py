@@ -37,6 +37,9 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         raise ConfigError([Complaint(str(path), place, _lower(error.msg), syntax=True)]) from None
     except RecursionError:
         raise ConfigError([Complaint(str(path), "", "nested too deeply")]) from None
+    except ValueError:
+        # What the parser does not catch of Python's own: an integer of more than 4,300 digits.
+        raise ConfigError([Complaint(str(path), "", "holds a number that is too long")]) from None
     complaints = [
         Complaint(str(path), key, f"unknown table{did_you_mean(key, PROGRAMS)}")
         if isinstance(table, dict)
@@ -69,9 +72,13 @@ def refuse_if_others_may_read(path: Path, secret: str) -> None:
     """Refuse a file with a secret in the clear that every user of the machine may read.
 
     Raises:
-        ConfigError: with the command that mends it.
+        ConfigError: with the command that mends it; for a file that has vanished.
     """
-    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise ConfigError([Complaint(str(path), "", error.strerror or str(error))]) from None
+    if os.name == "posix" and mode & stat.S_IROTH:
         text = f"everybody may read this file, and it holds {secret} in the clear; "
         raise ConfigError([Complaint(str(path), "", f"{text}run: chmod o-rwx {path}")])
 

@@ -8,10 +8,14 @@ __all__ = ["CollectorSettings", "Settings"]
 
 
 class Settings(BaseModel):
-    """The base of every configuration table: unknown keys and wrong types are refused."""
+    """The base of every configuration table: unknown keys, wrong types, ``inf`` are refused."""
 
     model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 

@@ -7,23 +7,29 @@ import orjson
 
 from vstats_core.errors import JSONError
 
-__all__ = ["dumps", "loads"]
+__all__ = ["DEEPEST", "dumps", "loads"]
+
+DEEPEST = 256
+"""Levels of nesting that are taken: orjson reads 1,024, Python's own parser about 950."""
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str | bytes, *, deepest: int = DEEPEST) -> Any:
     """Return what the text says.
 
     Raises:
         JSONError: for NaN, Infinity, numbers beyond a double, lone surrogates, a byte order mark,
-            anything after the value, nesting deeper than the parser goes.
+            anything after the value, nesting deeper than that.
     """
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise JSONError(f"{error.msg} at character {error.pos}") from None
+    if _brackets(text) > deepest and _is_deeper(value, deepest):
+        raise JSONError(f"nested more than {deepest} levels deep")
+    return value
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: Any, *, deepest: int = DEEPEST) -> bytes:
     """Return the value's text, which :func:`loads` is sure to read.
 
     Raises:
@@ -38,5 +44,26 @@ def dumps(value: Any) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         raise JSONError(str(error) or type(error).__name__) from None
     # json writes some numbers and depths that orjson, on the other end, does not read.
-    loads(encoded)
+    loads(encoded, deepest=deepest)
     return encoded
+
+
+def _brackets(text: str | bytes) -> int:
+    """Return how many values that hold others there are at most."""
+    if isinstance(text, str):
+        return text.count("[") + text.count("{")
+    return text.count(b"[") + text.count(b"{")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    holders = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(levels):
+        holders = [
+            inner
+            for holder in holders
+            for inner in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(inner, (dict, list))
+        ]
+        if not holders:
+            return False
+    return bool(holders)

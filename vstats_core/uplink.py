@@ -29,7 +29,7 @@ PING_INTERVAL = 30.0
 PONG_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 2.0
 FAREWELL = 0.5
-"""Seconds that a server is given to answer the Close of an agent that ends."""
+"""Seconds that a server is given to answer our Close."""
 REPLACED = 4409
 PAUSE_WHEN_REPLACED = 60.0
 
@@ -112,9 +112,7 @@ class Uplink:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FAREWELL):
-                    await connection.close(CloseCode.GOING_AWAY)
+            await _say_goodbye(connection, CloseCode.GOING_AWAY, "agent stopped")
             raise
         finally:
             for task in tasks:
@@ -160,6 +158,7 @@ class Uplink:
                     await (await connection.ping())
             except TimeoutError:
                 logger.warning("the server has not answered a ping for %g s", PONG_TIMEOUT)
+                await _say_goodbye(connection, CloseCode.INTERNAL_ERROR, "no pong")
                 return
 
     def _after_close(self, connection: ClientConnection, lived: float) -> float:
@@ -198,6 +197,13 @@ class Uplink:
                 delay,
                 self._attempts,
             )
+
+
+async def _say_goodbye(connection: ClientConnection, code: CloseCode, reason: str) -> None:
+    """Close, unless that takes too long: it waits for a buffer to drain that perhaps never will."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL):
+            await connection.close(code, reason)
 
 
 def _error_text(message: str | bytes) -> str | None:
