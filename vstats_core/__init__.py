@@ -2,7 +2,48 @@
 
 from vstats_core.hookspecs import Fragment, hookimpl
 from vstats_core.rates import Rate
+from vstats_core.schema import Section, Text
 from vstats_core.settings import CollectorSettings
+from vstats_core.units import (
+    Bytes,
+    BytesPerSecond,
+    Celsius,
+    Count,
+    Hertz,
+    Kind,
+    Levels,
+    Percent,
+    PerSecond,
+    Rpm,
+    Seconds,
+    Unit,
+    Volts,
+    Watts,
+    WholeSeconds,
+)
 from vstats_core.version import __version__
 
-__all__ = ["CollectorSettings", "Fragment", "Rate", "__version__", "hookimpl"]
+__all__ = [
+    "Bytes",
+    "BytesPerSecond",
+    "Celsius",
+    "CollectorSettings",
+    "Count",
+    "Fragment",
+    "Hertz",
+    "Kind",
+    "Levels",
+    "PerSecond",
+    "Percent",
+    "Rate",
+    "Rpm",
+    "Seconds",
+    "Section",
+    "Text",
+    "Unit",
+    "Volts",
+    "Watts",
+    "WholeSeconds",
+    "__version__",
+    "hookimpl",
+]

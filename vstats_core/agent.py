@@ -3,14 +3,18 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from vstats_core.clock import Clock
 from vstats_core.compose import Health, Part, Sections, check_fragment, compose
 from vstats_core.lanes import Lane
-from vstats_core.plugins import Collector
+from vstats_core.plugins import Collector, adapters
 from vstats_core.version import __version__
+from vstats_core.watchdog import watched
 
 __all__ = ["Agent", "Sink", "ticks"]
 
@@ -69,11 +73,12 @@ class Agent:
 
     async def run(self, rounds: AsyncIterator[None] | None = None) -> None:
         """Report for ever, or as long as there are rounds."""
-        await self.start()
-        self.report()
-        async for _ in rounds or ticks(self._interval):
-            await self._ask()
+        with watched():
+            await self.start()
             self.report()
+            async for _ in rounds or ticks(self._interval):
+                await self._ask()
+                self.report()
 
     async def start(self) -> None:
         """Ask every collector for the first time; return when all of ours have answered."""
@@ -144,14 +149,14 @@ class Agent:
         settings = collector.settings
         return Lane(
             collector.found.name,
-            partial(_collect, collector),
+            partial(_collect, collector, adapters(collector.sections)),
             interval=max(settings.interval or 0, self._interval),
             timeout=settings.timeout,
             settled=self._settled.set,
         )
 
 
-def _collect(collector: Collector) -> Sections | None:
+def _collect(collector: Collector, declared: Mapping[str, TypeAdapter[Any]]) -> Sections | None:
     """Call the collector and check its fragment; runs on the collector's own thread."""
     fragment = collector.collect()
-    return None if fragment is None else check_fragment(fragment)
+    return None if fragment is None else check_fragment(fragment, declared)

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import click
 
@@ -30,7 +30,8 @@ FAILED = 1
 class Configuration:
     """The agent's file, read when it is first needed, and what was found in it."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, answers: IO[str]) -> None:
+        self._answers = answers
         self.given = file is not None
         self.path = file or DEFAULT_FILE
 
@@ -39,6 +40,10 @@ class Configuration:
         if optional and not self.given and not self.path.exists():
             return AgentSettings()
         return agent_config.load(self.path)
+
+    def answer(self, text: str | bytes) -> None:
+        """Print what was asked for."""
+        click.echo(text, file=self._answers)
 
     def collectors(self, settings: AgentSettings) -> list[Collector]:
         """Return every installed collector, bound to its table."""
@@ -61,7 +66,7 @@ def cli(context: click.Context, file: Path | None, *, verbose: bool) -> None:
     Without a command: run until SIGTERM or Ctrl-C.
     """
     logs.configure(verbose=verbose)
-    context.obj = Configuration(file)
+    context.obj = Configuration(file, _keep_stdout())
     if context.invoked_subcommand is None:
         configuration: Configuration = context.obj
         settings = configuration.settings()
@@ -85,7 +90,7 @@ def report(configuration: Configuration) -> None:
     settings = configuration.settings(optional=True)
     collectors = configuration.collectors(settings)
     _log_absent(collectors)
-    click.echo(asyncio.Runner().run(_report_once(settings, collectors)))
+    configuration.answer(asyncio.Runner().run(_report_once(settings, collectors)))
     leave(0)
 
 
@@ -107,7 +112,7 @@ def check(configuration: Configuration) -> None:
         token = agent_config.token(settings, str(configuration.path), os.environ)
         for warning in agent_config.warnings(settings, token):
             logger.warning("%s: %s", configuration.path, warning)
-    click.echo(f"{configuration.path}: ok")
+    configuration.answer(f"{configuration.path}: ok")
 
 
 @cli.group()
@@ -125,7 +130,7 @@ def list_collectors(configuration: Configuration) -> None:
         for collector in configuration.collectors(settings)
         for found in [collector.found]
     ]
-    click.echo(table(rows))
+    configuration.answer(table(rows))
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -161,6 +166,17 @@ async def _report_once(settings: AgentSettings, collectors: list[Collector]) -> 
     agent = Agent(collectors, [], interval=settings.interval)
     await agent.start()
     return agent.report()
+
+
+def _keep_stdout() -> IO[str]:
+    """Return standard output, and let everybody else's go to standard error.
+
+    A collector, or a library that it uses, may print: the answer must stay readable all the same.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    return answers
 
 
 def _log_absent(collectors: list[Collector]) -> None:

@@ -1,9 +1,10 @@
 """From what the collectors returned to one report that the server is sure to take."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from vstats_core import strict_json
 from vstats_core.errors import FragmentError
@@ -22,6 +23,7 @@ MAX_FRAGMENT = 64 * 1024
 MAX_REPORT = 240 * 1024
 """Less than the server's limit on a message, 256 KiB: the envelope needs room, too."""
 
+_NOTHING: Mapping[str, TypeAdapter[Any]] = {}
 # A fragment is checked as the report that holds nothing else.
 _NOTHING_ELSE = {"timestamp": "2024-01-01T12:00:00Z", "hostname": ""}
 
@@ -42,8 +44,10 @@ class Part(NamedTuple):
     health: Health
 
 
-def check_fragment(fragment: Any) -> Sections:
+def check_fragment(fragment: Any, declared: Mapping[str, TypeAdapter[Any]] = _NOTHING) -> Sections:
     """Return the fragment's sections as JSON, held to the very rules that the server has.
+
+    Sections that the plugin has declared are held to their types, too.
 
     Raises:
         FragmentError: for anything that would make the server refuse the whole report.
@@ -60,13 +64,40 @@ def check_fragment(fragment: Any) -> Sections:
     sections = {key: strict_json.dumps(value, deepest=deepest) for key, value in fragment.items()}
     if (size := sum(map(len, sections.values()))) > MAX_FRAGMENT:
         raise FragmentError(f"{size} bytes of JSON; at most {MAX_FRAGMENT} are allowed")
-    known = {key: strict_json.loads(text) for key, text in sections.items() if key in SECTION_NAMES}
+    content = {key: strict_json.loads(text) for key, text in sections.items()}
+    known = {key: value for key, value in content.items() if key in SECTION_NAMES}
     try:
         Report.model_validate(_NOTHING_ELSE | known)
     except ValidationError as error:
-        found = faults(error)
-        raise FragmentError("; ".join(f"{f.path}: {f.message}" for f in found)) from None
+        raise FragmentError(_in_words(error)) from None
+    for key in content.keys() & declared.keys():
+        try:
+            declared[key].validate_python(content[key])
+        except ValidationError as error:
+            raise FragmentError(f"{key}: {_in_words(error)}") from None
     return sections
+
+
+def _in_words(error: ValidationError) -> str:
+    return "; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in faults(error))
+
+
+def _is_larger_than(most: int, value: Any) -> bool:
+    """Return whether the value's text must have more characters than these; looks no further."""
+    size = 0
+    waiting = [value]
+    while waiting and size <= most:
+        item = waiting.pop()
+        size += 1
+        if isinstance(item, str):
+            size += len(item)
+        elif isinstance(item, dict):
+            size += len(item)
+            waiting.extend(islice(item.values(), most))
+            waiting.extend(islice(item.keys(), most))
+        elif isinstance(item, (list, tuple)):
+            waiting.extend(islice(item, most))
+    return size > most
 
 
 def compose(

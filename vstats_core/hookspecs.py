@@ -6,7 +6,7 @@ import pluggy
 
 from vstats_core.settings import CollectorSettings
 
-__all__ = ["Fragment", "hookimpl", "vstats_collect", "vstats_settings"]
+__all__ = ["Fragment", "hookimpl", "vstats_collect", "vstats_sections", "vstats_settings"]
 
 PROJECT = "vstats"
 
@@ -24,6 +24,17 @@ def vstats_settings() -> type[CollectorSettings] | None:
 
     Called once, on the main thread, before the first report. A collector without settings of its
     own leaves this hook out. Raising keeps the collector, and nothing else, from being loaded.
+    """
+
+
+@hookspec(firstresult=True)
+def vstats_sections() -> dict[str, Any] | None:
+    """Return the type of each section that ``vstats_collect`` returns, by its key.
+
+    A type is a model (a subclass of ``Section``), a list of one, or a type such as ``Bytes``. What
+    is collected is held to it, and dashboards are told its titles, units, kinds and levels. Called
+    once, on the main thread, before the first report. A collector may leave this hook out: its
+    sections are passed on, and shown without units.
     """
 
 

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
+from types import FunctionType, MethodType
 from typing import Generic, TypeVar
 
 from vstats_core.errors import VStatsError
 from vstats_core.logs import worth_logging
+from vstats_core.offspring import Offspring
 
 __all__ = ["Lane"]
 
@@ -24,6 +26,8 @@ LONGEST_PAUSE = 300.0
 SOON = 0.5
 """Seconds until a collector that only took its starting point is asked for a first value."""
 LONGEST_ERROR = 200
+MOST_OFFSPRING = 32
+"""Threads that a collector may leave running; one that leaves more is not called until they end."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +72,25 @@ class Lane(Generic[T]):
         self._collected_at = self._loop.time()
         self._next_call = self._collected_at
         self._deadline: asyncio.TimerHandle | None = None
-        self._requests: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Callable[[], T | None] | None] = queue.SimpleQueue()
+        title = f"collector {name}"
         # A daemon: a call that never returns must not keep the process from ending.
-        threading.Thread(target=self._work, name=f"collector {name}", daemon=True).start()
+        thread = threading.Thread(target=_titled(self._work, title), name=title, daemon=True)
+        self._offspring = Offspring(thread)
+        thread.start()
 
     def ask_if_due(self, slack: float = 0.0) -> bool:
         """Start a call if the last one is over and the next is due within the slack, in seconds."""
         if self.in_flight or self._loop.time() + slack < self._next_call:
             return False
+        if self._offspring.count() > MOST_OFFSPRING:
+            return False  # one call more, and there would be more of them
         self._ask()
         return True
+
+    def retire(self) -> None:
+        """Let the thread end, when its call is over."""
+        self._requests.put(None)
 
     @property
     def answered(self) -> bool:
@@ -100,12 +113,11 @@ class Lane(Generic[T]):
         self._asked_at = self._loop.time()
         self._next_call = self._asked_at + self.interval
         self._deadline = self._loop.call_later(self._timeout, self._overdue)
-        self._requests.put(None)
+        self._requests.put(self._call)
 
     def _work(self) -> None:
-        while True:
-            self._requests.get()
-            answer = _answer(self._call)
+        while (call := self._requests.get()) is not None:
+            answer = _answer(call)
             try:
                 self._loop.call_soon_threadsafe(self._done, answer)
             except RuntimeError:  # the loop is closed: the agent has ended
@@ -116,13 +128,15 @@ class Lane(Generic[T]):
             self._deadline.cancel()
         self.in_flight = False
         self.duration = answer.duration
+        left = self._offspring.count()
         if self.late:
             self.late = False
-            logger.info("collector %s answered after %.1f s", self.name, answer.duration)
             if not answer.error:
                 self.error = f"took {answer.duration:.1f} s, {self._allowed}"
         elif answer.error:
             self._fail(answer.error)
+        elif left > MOST_OFFSPRING:
+            self._fail(f"left {left} threads running; at most {MOST_OFFSPRING} are allowed")
         else:
             self._succeed(answer.value)
         self._settled()
@@ -157,6 +171,17 @@ class Lane(Generic[T]):
     @property
     def _allowed(self) -> str:
         return f"its timeout is {self._timeout:g} s"
+
+
+def _titled(work: Callable[[], None], title: str) -> Callable[[], None]:
+    """Return the method as a function that bears the title wherever its frame is shown.
+
+    The watchdog can only print frames, and must name the collector.
+    """
+    function = work.__func__  # type: ignore[attr-defined]
+    code = function.__code__.replace(co_name=title, co_qualname=title)
+    copy = FunctionType(code, function.__globals__, title)
+    return MethodType(copy, work.__self__)  # type: ignore[attr-defined]
 
 
 def _answer(call: Callable[[], T | None]) -> Answer[T]:

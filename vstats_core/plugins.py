@@ -6,19 +6,22 @@ The only file that touches pluggy's manager.
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pluggy
+from pydantic import TypeAdapter
 
 from vstats_core import hookspecs
 from vstats_core.config import build, did_you_mean
+from vstats_core.describe import describe
 from vstats_core.errors import Complaint, ConfigError, PluginError
 from vstats_core.hookspecs import Fragment
+from vstats_core.schema import SECTION_NAMES
 from vstats_core.settings import CollectorSettings
 
-__all__ = ["Collector", "Found", "bind", "find"]
+__all__ = ["Collector", "Found", "adapters", "bind", "find"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +57,8 @@ class Collector:
     collect: Callable[[], Fragment | None]
     state: str
     """``enabled``, ``disabled``, or what keeps it from being loaded."""
+    sections: Mapping[str, Any] = field(default_factory=dict)
+    """The declared type of each section, by its key."""
 
     @property
     def enabled(self) -> bool:
@@ -165,8 +170,27 @@ def _bind_one(
         model = CollectorSettings
     elif not (isinstance(model, type) and issubclass(model, CollectorSettings)):
         raise PluginError(found.name, "vstats_settings did not return a CollectorSettings class")
+    sections = _sections(found, manager.subset_hook_caller("vstats_sections", others))
     settings = build(model, table, file=file, prefix=f"agent.collectors.{found.name}")
-    return Collector(found, settings, lambda: collect(settings=settings), ENABLED)
+    return Collector(found, settings, lambda: collect(settings=settings), ENABLED, sections)
+
+
+def _sections(found: Found, declare: Callable[[], Any]) -> dict[str, Any]:
+    """Return what the plugin declares, if anything can be made of it."""
+    try:
+        sections = dict(declare() or {})
+        adapters(sections)
+        describe(sections)
+    except Exception as error:
+        raise PluginError(found.name, f"vstats_sections failed: {error!r}") from error
+    if taken := SECTION_NAMES & sections.keys():
+        raise PluginError(found.name, f"may not declare {min(taken)}: the protocol does")
+    return sections
+
+
+def adapters(sections: Mapping[str, Any]) -> dict[str, TypeAdapter[Any]]:
+    """Return what holds each declared section to its type."""
+    return {key: TypeAdapter(type_) for key, type_ in sections.items()}
 
 
 def _nothing() -> None:

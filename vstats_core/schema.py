@@ -9,7 +9,19 @@ from typing import Annotated
 
 from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from vstats_core.units import (
+    LARGEST,
+    Bytes,
+    BytesPerSecond,
+    Count,
+    Percent,
+    Seconds,
+    Unit,
+    WholeSeconds,
+)
+
 __all__ = [
+    "LARGEST",
     "SECTION_NAMES",
     "AgentInfo",
     "Bytes",
@@ -33,7 +45,6 @@ __all__ = [
     "WholeSeconds",
 ]
 
-LARGEST = 2**63 - 1
 MAX_CORES = 4096
 MAX_DISKS = 1024
 MAX_INTERFACES = 1024
@@ -63,25 +74,10 @@ Timestamp = Annotated[
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 """Free text, at most 1,024 characters; to be shown, never to be interpreted."""
 
-Bytes = Annotated[int, Field(ge=0, le=LARGEST, json_schema_extra={"unit": "bytes"})]
-"""A size or a counter, in bytes."""
-
-BytesPerSecond = Annotated[float, Field(ge=0, json_schema_extra={"unit": "bytes_per_second"})]
-"""A rate, in bytes per second."""
-
-Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra={"unit": "percent"})]
-"""A share, 0 to 100."""
-
 Megahertz = Annotated[float, Field(ge=0, json_schema_extra={"unit": "megahertz"})]
 """A clock frequency, in MHz; 0 where the machine does not tell."""
 
-Seconds = Annotated[float, Field(ge=0, json_schema_extra={"unit": "seconds"})]
-"""A span of time, in seconds."""
-
-WholeSeconds = Annotated[int, Field(ge=0, le=LARGEST, json_schema_extra={"unit": "seconds"})]
-"""A span of time, in whole seconds."""
-
-Load = Annotated[float, Field(ge=0, json_schema_extra={"unit": "none"})]
+Load = Annotated[float, Field(ge=0), Unit("none")]
 """Processes running or waiting, averaged by the kernel."""
 
 
@@ -115,7 +111,7 @@ class Cpu(Section):
 
     brand: Text
     """The processor's name; empty until known."""
-    cores: Annotated[int, Field(ge=0, le=MAX_CORES, json_schema_extra={"unit": "count"})]
+    cores: Annotated[Count, Field(le=MAX_CORES)]
     """Logical CPUs: the length of ``per_core``."""
     usage: Percent
     """The mean of ``per_core``."""
