@@ -11,12 +11,12 @@ from pydantic import TypeAdapter
 
 from vstats_core.clock import Clock
 from vstats_core.compose import Health, Part, Sections, check_fragment, compose
-from vstats_core.lanes import Lane
+from vstats_core.lanes import Lane, Terms
 from vstats_core.plugins import Collector, adapters
 from vstats_core.version import __version__
 from vstats_core.watchdog import watched
 
-__all__ = ["Agent", "Sink", "ticks"]
+__all__ = ["Agent", "Sink", "next_due", "ticks"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +32,29 @@ SLACK = 0.25
 """The share of the interval that a call may be early, so that rounding never skips a round."""
 
 
-async def ticks(interval: float) -> AsyncIterator[None]:
-    """Yield once an interval, on a fixed grid; rounds that were slept through are not made up."""
+async def ticks(interval: Callable[[], float], changed: asyncio.Event) -> AsyncIterator[None]:
+    """Yield once an interval, on a fixed grid; rounds that were slept through are not made up.
+
+    When ``changed`` is set, it yields at once, and the grid begins anew.
+    """
     loop = asyncio.get_running_loop()
     due = loop.time()
     while True:
-        due += interval * max(1, -((due - loop.time()) // interval))
-        await asyncio.sleep(due - loop.time())
+        due = next_due(due, loop.time(), interval())
+        try:
+            async with asyncio.timeout_at(due):
+                await changed.wait()
+        except TimeoutError:
+            pass
+        else:
+            changed.clear()
+            due = loop.time()
         yield
+
+
+def next_due(last: float, now: float, interval: float) -> float:
+    """Return the next moment of the grid that the last one is on, all in seconds."""
+    return last + interval * max(1, -((last - now) // interval))
 
 
 class Agent:
@@ -58,17 +73,14 @@ class Agent:
         clock: Clock | None = None,
         hostname: Callable[[], str] = socket.gethostname,
     ) -> None:
-        # Ours first: where two return one section, a third party's wins.
-        self._collectors = sorted(
-            (collector for collector in collectors if collector.enabled),
-            key=lambda collector: (not collector.found.builtin, collector.found.name),
-        )
+        self._collectors = _in_order(collectors)
         self._sinks = sinks
         self._interval = interval
         self._clock = clock or Clock()
         self._hostname = hostname
         self._lanes: list[Lane[Sections]] = []
         self._settled = asyncio.Event()
+        self._changed = asyncio.Event()
         self._contested: set[str] = set()
 
     async def run(self, rounds: AsyncIterator[None] | None = None) -> None:
@@ -76,7 +88,7 @@ class Agent:
         with watched():
             await self.start()
             self.report()
-            async for _ in rounds or ticks(self._interval):
+            async for _ in rounds or ticks(lambda: self._interval, self._changed):
                 await self._ask()
                 self.report()
 
@@ -91,6 +103,27 @@ class Agent:
         for lane in self._lanes:
             lane.ask_if_due()
         await self._until(lambda: all(lane.answered for lane in ours), FIRST_REPORT)
+
+    def reconfigure(self, collectors: Iterable[Collector], interval: float) -> None:
+        """Go on with other collectors, settings or another interval; report at once.
+
+        A collector that stays keeps its thread and its newest value; one that hangs is not called
+        a second time because its settings have changed.
+        """
+        running = {lane.name: lane for lane in self._lanes}
+        self._interval = interval
+        self._collectors = _in_order(collectors)
+        self._lanes = []
+        for collector in self._collectors:
+            lane = running.pop(collector.found.name, None)
+            if lane is None:
+                lane = self._lane(collector)
+            else:
+                lane.change(**self._terms(collector))
+            self._lanes.append(lane)
+        for lane in running.values():
+            lane.retire()
+        self._changed.set()
 
     def report(self) -> bytes:
         """Compose a report of the newest values, offer it to every sink, and return it."""
@@ -146,14 +179,24 @@ class Agent:
             pass
 
     def _lane(self, collector: Collector) -> Lane[Sections]:
+        name = collector.found.name
+        return Lane(name, settled=self._settled.set, **self._terms(collector))
+
+    def _terms(self, collector: Collector) -> Terms[Sections]:
         settings = collector.settings
-        return Lane(
-            collector.found.name,
-            partial(_collect, collector, adapters(collector.sections)),
-            interval=max(settings.interval or 0, self._interval),
-            timeout=settings.timeout,
-            settled=self._settled.set,
-        )
+        return {
+            "call": partial(_collect, collector, adapters(collector.sections)),
+            "interval": max(settings.interval or 0, self._interval),
+            "timeout": settings.timeout,
+        }
+
+
+def _in_order(collectors: Iterable[Collector]) -> list[Collector]:
+    """Return those to be called, ours first: where two return one section, a stranger's wins."""
+    return sorted(
+        (collector for collector in collectors if collector.enabled),
+        key=lambda collector: (not collector.found.builtin, collector.found.name),
+    )
 
 
 def _collect(collector: Collector, declared: Mapping[str, TypeAdapter[Any]]) -> Sections | None:

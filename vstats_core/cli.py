@@ -5,16 +5,18 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
 import click
 
-from vstats_core import agent_config, logs, plugins
+from vstats_core import agent_config, logs, strict_json
 from vstats_core.agent import Agent
 from vstats_core.agent_config import AgentSettings
-from vstats_core.errors import ConfigError
+from vstats_core.collectors_cli import collectors
+from vstats_core.configuration import DEFAULT_FILE, Configuration
+from vstats_core.describe import describe
+from vstats_core.errors import ConfigError, PluginError
 from vstats_core.plugins import Collector
 from vstats_core.version import __version__
 
@@ -22,32 +24,8 @@ __all__ = ["BAD_CONFIGURATION", "fail", "leave", "main"]
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_FILE = Path("/etc/vstats/agent.toml")
 BAD_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 FAILED = 1
-
-
-class Configuration:
-    """The agent's file, read when it is first needed, and what was found in it."""
-
-    def __init__(self, file: Path | None, answers: IO[str]) -> None:
-        self._answers = answers
-        self.given = file is not None
-        self.path = file or DEFAULT_FILE
-
-    def settings(self, *, optional: bool = False) -> AgentSettings:
-        """Return ``[agent]``; without a file, where one is optional, the defaults."""
-        if optional and not self.given and not self.path.exists():
-            return AgentSettings()
-        return agent_config.load(self.path)
-
-    def answer(self, text: str | bytes) -> None:
-        """Print what was asked for."""
-        click.echo(text, file=self._answers)
-
-    def collectors(self, settings: AgentSettings) -> list[Collector]:
-        """Return every installed collector, bound to its table."""
-        return plugins.bind(plugins.find(), settings.collectors, file=str(self.path))
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,13 +48,13 @@ def cli(context: click.Context, file: Path | None, *, verbose: bool) -> None:
     if context.invoked_subcommand is None:
         configuration: Configuration = context.obj
         settings = configuration.settings()
-        collectors = configuration.collectors(settings)
+        bound = configuration.collectors(settings)
         token = agent_config.token(settings, str(configuration.path), os.environ)
         for warning in agent_config.warnings(settings, token):
             logger.warning("%s", warning)
-        _log_absent(collectors)
+        configuration.log_absent(bound)
         try:
-            asyncio.Runner().run(_run(settings, token, collectors))
+            asyncio.Runner().run(_run(configuration, settings, token, bound))
         except Exception:
             logger.exception("the agent has failed")
             leave(FAILED)
@@ -88,9 +66,9 @@ def cli(context: click.Context, file: Path | None, *, verbose: bool) -> None:
 def report(configuration: Configuration) -> None:
     """Print one report as JSON, without a server."""
     settings = configuration.settings(optional=True)
-    collectors = configuration.collectors(settings)
-    _log_absent(collectors)
-    configuration.answer(asyncio.Runner().run(_report_once(settings, collectors)))
+    bound = configuration.collectors(settings)
+    configuration.log_absent(bound)
+    configuration.answer(asyncio.Runner().run(_report_once(settings, bound)))
     leave(0)
 
 
@@ -99,8 +77,8 @@ def report(configuration: Configuration) -> None:
 def check(configuration: Configuration) -> None:
     """Load the configuration and say what is wrong with it."""
     settings = configuration.settings()
-    collectors = configuration.collectors(settings)
-    _log_absent(collectors)
+    bound = configuration.collectors(settings)
+    configuration.log_absent(bound)
     token_file = settings.token_file
     if token_file is not None and not token_file.exists() and not os.environ.get("VSTATS_TOKEN"):
         logger.warning(
@@ -115,44 +93,34 @@ def check(configuration: Configuration) -> None:
     configuration.answer(f"{configuration.path}: ok")
 
 
-@cli.group()
-def collectors() -> None:
-    """Look at the installed collectors."""
+cli.add_command(collectors)
 
 
-@collectors.command("list")
-@click.pass_obj
-def list_collectors(configuration: Configuration) -> None:
-    """Name each collector, its distribution and version, and its state."""
-    settings = configuration.settings(optional=True)
-    rows = [("NAME", "DISTRIBUTION", "VERSION", "STATE")] + [
-        (found.name, found.distribution, found.version, collector.state)
-        for collector in configuration.collectors(settings)
-        for found in [collector.found]
-    ]
-    configuration.answer(table(rows))
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return the rows with their columns under one another."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-async def _run(settings: AgentSettings, token: str, collectors: list[Collector]) -> None:
+async def _run(
+    configuration: Configuration, settings: AgentSettings, token: str, collectors: list[Collector]
+) -> None:
     # websockets is imported only where it is used: `report` does without.
     from vstats_core.uplink import Uplink  # noqa: PLC0415
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     uplink = Uplink(settings.url, token)
+    uplink.describe(_description(collectors))
     agent = Agent(collectors, [uplink.offer], interval=settings.interval)
-    tasks = [asyncio.create_task(work) for work in (uplink.run(), agent.run(), stop.wait())]
+    stop, reload = asyncio.Event(), asyncio.Event()
+
+    async def reload_when_told() -> None:
+        while await reload.wait():
+            reload.clear()
+            changed = await asyncio.to_thread(_reread, configuration)
+            if changed is not None:
+                agent.reconfigure(changed[1], changed[0].interval)
+                uplink.describe(_description(changed[1]))
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    work = (uplink.run(), agent.run(), reload_when_told(), stop.wait())
+    tasks = [asyncio.create_task(each) for each in work]
     done, running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in running:
         task.cancel()
@@ -160,6 +128,25 @@ async def _run(settings: AgentSettings, token: str, collectors: list[Collector])
     for task in done:
         task.result()  # a fault of ours must be seen, not slept over
     logger.info("stopped")
+
+
+def _reread(configuration: Configuration) -> tuple[AgentSettings, list[Collector]] | None:
+    """Return what the file says now, or None, with all complaints logged."""
+    try:
+        settings = configuration.settings()
+        bound = configuration.collectors(settings)
+    except ConfigError as error:
+        for complaint in error.complaints:
+            logger.error("%s; the last valid configuration stays", complaint)  # noqa: TRY400
+        return None
+    configuration.log_absent(bound)
+    logger.info("settings reloaded; agent.url and the token take effect at the next start")
+    return settings, bound
+
+
+def _description(collectors: list[Collector]) -> bytes:
+    declared = {key: t for c in collectors if c.enabled for key, t in c.sections.items()}
+    return strict_json.dumps(describe(declared))
 
 
 async def _report_once(settings: AgentSettings, collectors: list[Collector]) -> bytes:
@@ -177,12 +164,6 @@ def _keep_stdout() -> IO[str]:
     sys.stdout.flush()
     os.dup2(2, 1)
     return answers
-
-
-def _log_absent(collectors: list[Collector]) -> None:
-    for collector in collectors:
-        if not collector.enabled and collector.state != "disabled":
-            logger.warning("collector %s is skipped: %s", collector.found.name, collector.state)
 
 
 def fail(error: ConfigError) -> NoReturn:
@@ -209,3 +190,6 @@ def main() -> None:
         cli()
     except ConfigError as error:
         fail(error)
+    except PluginError as error:
+        click.echo(str(error), err=True)
+        sys.exit(FAILED)

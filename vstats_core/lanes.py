@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import FunctionType, MethodType
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar, Unpack
 
 from vstats_core.errors import VStatsError
 from vstats_core.logs import worth_logging
 from vstats_core.offspring import Offspring
 
-__all__ = ["Lane"]
+__all__ = ["Lane", "Terms"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,14 @@ SOON = 0.5
 LONGEST_ERROR = 200
 MOST_OFFSPRING = 32
 """Threads that a collector may leave running; one that leaves more is not called until they end."""
+
+
+class Terms(TypedDict, Generic[T]):
+    """What to call, how often, and how long a call may take; times in seconds."""
+
+    call: Callable[[], T | None]
+    interval: float
+    timeout: float
 
 
 @dataclass(frozen=True)
@@ -49,21 +57,17 @@ class Lane(Generic[T]):
     def __init__(
         self,
         name: str,
-        call: Callable[[], T | None],
         *,
-        interval: float,
-        timeout: float,
         settled: Callable[[], None],
+        **terms: Unpack[Terms[T]],
     ) -> None:
         self.name = name
-        self.interval = interval
         self.value: T | None = None
         self.error = ""
         self.in_flight = False
         self.late = False
         self.duration = 0.0
-        self._call = call
-        self._timeout = timeout
+        self._take(**terms)
         self._settled = settled
         self._failures = 0
         self._calls = 0
@@ -88,6 +92,12 @@ class Lane(Generic[T]):
         self._ask()
         return True
 
+    def change(self, **terms: Unpack[Terms[T]]) -> None:
+        """Go on on other terms, beginning with the next call, which is due now."""
+        self._take(**terms)
+        self._failures = 0
+        self._next_call = self._loop.time()
+
     def retire(self) -> None:
         """Let the thread end, when its call is over."""
         self._requests.put(None)
@@ -107,11 +117,16 @@ class Lane(Generic[T]):
         """Seconds that the last call took, or has taken so far."""
         return self._loop.time() - self._asked_at if self.in_flight else self.duration
 
+    def _take(self, call: Callable[[], T | None], interval: float, timeout: float) -> None:
+        self._call = call
+        self._interval = interval
+        self._timeout = timeout
+
     def _ask(self) -> None:
         self.in_flight = True
         self._calls += 1
         self._asked_at = self._loop.time()
-        self._next_call = self._asked_at + self.interval
+        self._next_call = self._asked_at + self._interval
         self._deadline = self._loop.call_later(self._timeout, self._overdue)
         self._requests.put(self._call)
 
@@ -161,8 +176,8 @@ class Lane(Generic[T]):
     def _fail(self, error: str) -> None:
         self._failures += 1
         self.error = error
-        pause = self.interval * 2 ** min(self._failures, 20)
-        self._next_call = self._asked_at + min(pause, max(self.interval, LONGEST_PAUSE))
+        pause = self._interval * 2 ** min(self._failures, 20)
+        self._next_call = self._asked_at + min(pause, max(self._interval, LONGEST_PAUSE))
         if worth_logging(self._failures):
             logger.warning(
                 "collector %s failed (%d in a row): %s", self.name, self._failures, error

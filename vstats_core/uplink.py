@@ -33,6 +33,7 @@ FAREWELL = 0.5
 REPLACED = 4409
 PAUSE_WHEN_REPLACED = 60.0
 
+NOTHING = b"{}"
 HEARTBEAT = b'{"type":"heartbeat"}'
 
 
@@ -63,7 +64,8 @@ class Uplink:
         self._token = token
         self._backoff = backoff or Backoff()
         self._sleep = sleep
-        self._newest = b""
+        self._newest: dict[str, bytes] = {}
+        self._due: dict[str, bytes] = {}
         self._news = asyncio.Event()
         self._trouble = ""
         self._attempts = 0
@@ -71,7 +73,16 @@ class Uplink:
 
     def offer(self, report: bytes) -> None:
         """Let the report be sent as soon as can be, unless a newer one comes first."""
-        self._newest = report
+        self._put("metrics", b'{"type":"metrics","data":%b}' % report)
+
+    def describe(self, sections: bytes) -> None:
+        """Let the server know, on each connection, what the plugins' sections mean."""
+        if sections == NOTHING and "describe" not in self._newest:
+            return
+        self._put("describe", b'{"type":"describe","data":{"sections":%b}}' % sections)
+
+    def _put(self, topic: str, message: bytes) -> None:
+        self._newest[topic] = self._due[topic] = message
         self._news.set()
 
     async def run(self) -> None:
@@ -124,18 +135,17 @@ class Uplink:
                 raise error
 
     async def _send(self, connection: ClientConnection) -> None:
-        if self._newest:
-            self._news.set()
+        # A new connection begins with all that is known, what it means before what it is.
+        self._due = {topic: self._newest[topic] for topic in sorted(self._newest)}
         while True:
+            while self._due:
+                await connection.send(self._due.pop(next(iter(self._due))), text=True)
+            self._news.clear()
             try:
                 async with asyncio.timeout(HEARTBEAT_AFTER):
                     await self._news.wait()
             except TimeoutError:
-                message = HEARTBEAT
-            else:
-                self._news.clear()
-                message = b'{"type":"metrics","data":%b}' % self._newest
-            await connection.send(message, text=True)
+                await connection.send(HEARTBEAT, text=True)
 
     async def _receive(self, connection: ClientConnection) -> None:
         async for message in connection:

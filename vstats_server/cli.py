@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import click
 
 from vstats_core import logs
-from vstats_core.cli import fail, table
+from vstats_core.cli import fail
+from vstats_core.configuration import table
 from vstats_core.errors import ConfigError
 from vstats_core.messages import json_schema
 from vstats_core.version import __version__

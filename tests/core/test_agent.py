@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 import pytest
 from kit import REPORT, FakeClock
 
-from vstats_core.agent import Agent, ticks
+from vstats_core.agent import Agent, next_due, ticks
 from vstats_core.plugins import Collector, Found
 from vstats_core.settings import CollectorSettings
 
@@ -25,9 +25,18 @@ class Reports:
 
     def __init__(self):
         self.all = []
+        self.news = asyncio.Event()
 
     def __call__(self, report):
         self.all.append(json.loads(report))
+        self.news.set()
+
+    async def until(self, count):
+        """Wait until there are so many."""
+        async with asyncio.timeout(5):
+            while len(self.all) < count:
+                self.news.clear()
+                await self.news.wait()
 
     @property
     def newest(self):
@@ -156,25 +165,73 @@ async def test_a_disabled_collector_is_not_called():
     assert reports.newest["collectors"] == {}
 
 
-async def test_ticks_keep_to_a_grid_and_do_not_make_up_for_rounds_slept_through(monkeypatch):
-    loop = asyncio.get_running_loop()
-    now = 100.0
-    slept = []
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [(100.0, 101.0), (100.4, 101.0), (101.0, 101.0), (101.02, 102.0), (104.7, 105.0)],
+)
+def test_rounds_keep_to_a_grid_and_those_slept_through_are_not_made_up(now, due):
+    assert next_due(100.0, now, 1.0) == due
 
-    async def sleep(seconds):
-        nonlocal now
-        slept.append(round(seconds, 6))
-        now += seconds
 
-    monkeypatch.setattr(loop, "time", lambda: now)
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    grid = ticks(1.0)
-    moments = []
-    for late in (0.0, 0.4, 3.7, 0.0):
-        await anext(grid)
-        moments.append(now)
-        now += late
-    monkeypatch.undo()
+async def test_a_change_begins_a_round_at_once_and_a_grid_of_its_own():
+    changed = asyncio.Event()
+    grid = ticks(lambda: 3600, changed)
 
-    assert moments == pytest.approx([101, 102, 103, 107])
-    assert slept == [1.0, 1.0, 0.6, 0.3]
+    for _ in range(3):
+        changed.set()
+        async with asyncio.timeout(1):
+            await anext(grid)
+
+    assert not changed.is_set()
+
+
+async def test_other_settings_take_effect_at_once_and_a_thread_is_kept():
+    threads = set()
+
+    def collect(value):
+        threads.add(threading.current_thread())
+        return {"count": value}
+
+    reports = Reports()
+    agent = Agent([collector("c", lambda: collect(1), ours=True)], [reports], interval=3600)
+    running = asyncio.create_task(agent.run())
+    await reports.until(1)
+
+    agent.reconfigure(
+        [
+            collector("c", lambda: collect(2), ours=True, timeout=9),
+            collector("new", lambda: {"new": True}, ours=True),
+        ],
+        7,
+    )
+    await reports.until(2)
+    agent.reconfigure([collector("new", lambda: {"new": True}, ours=True)], 7)
+    await reports.until(3)
+    running.cancel()
+
+    assert [report.get("count") for report in reports.all] == [1, 2, None]
+    assert [report.get("new") for report in reports.all] == [None, True, True]
+    assert reports.all[1]["agent"]["interval"] == 7
+    (thread,) = threads
+    await asyncio.to_thread(thread.join, 5)
+    assert not thread.is_alive()
+
+
+async def test_a_collector_that_hangs_is_not_called_again_because_its_settings_changed():
+    calls = []
+    hang = threading.Event()
+
+    def collect():
+        calls.append(1)
+        hang.wait()
+
+    reports = Reports()
+    agent = Agent([collector("c", collect)], [reports], interval=3600)
+    running = asyncio.create_task(agent.run())
+    await reports.until(1)
+    agent.reconfigure([collector("c", collect, timeout=1)], 1)
+    await reports.until(2)
+    running.cancel()
+    hang.set()
+
+    assert calls == [1]

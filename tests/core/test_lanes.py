@@ -38,7 +38,9 @@ class Runner:
 
     def __init__(self, call, *, interval=1.0, timeout=5.0):
         self.settled = asyncio.Event()
-        self.lane = Lane("fans", call, interval=interval, timeout=timeout, settled=self.settled.set)
+        self.lane = Lane(
+            "fans", settled=self.settled.set, call=call, interval=interval, timeout=timeout
+        )
 
     async def ask(self):
         self.settled.clear()
@@ -235,7 +237,7 @@ async def test_a_lane_whose_loop_is_gone_ends_quietly(recwarn):
     release = threading.Event()
 
     async def use():
-        lane = Lane("fans", release.wait, interval=1, timeout=5, settled=lambda: None)
+        lane = Lane("fans", settled=lambda: None, call=release.wait, interval=1, timeout=5)
         lane.ask_if_due()
         return [t for t in threading.enumerate() if t.name == "collector fans"][-1]
 

@@ -95,7 +95,7 @@ async def test_only_the_newest_report_waits_for_a_connection():
         await pauses.reached.wait()
         for number in range(1000):
             uplink.offer(b"%d" % number)
-        assert uplink._newest == b"999"
+        assert uplink._newest == {"metrics": b'{"type":"metrics","data":999}'}
 
 
 async def test_a_new_connection_begins_with_the_newest_report():
@@ -108,6 +108,31 @@ async def test_a_new_connection_begins_with_the_newest_report():
         again = await server.messages.get()
 
     assert json.loads(again)["data"] == json.loads(REPORT)
+
+
+async def test_what_sections_mean_is_told_before_the_first_report_on_every_connection():
+    async with Server().serving() as server, connecting(server.url) as uplink:
+        uplink.offer(REPORT)
+        uplink.describe(b'{"fans":{"title":"Fans","fields":{}}}')
+        for _ in range(2):
+            while json.loads(await server.messages.get())["type"] != "describe":
+                pass
+            (await server.connections.get()).transport.abort()
+        again = json.loads(await server.messages.get())
+        while again["type"] != "describe":
+            again = json.loads(await server.messages.get())
+        after = json.loads(await server.messages.get())
+
+    assert again["data"] == {"sections": {"fans": {"title": "Fans", "fields": {}}}}
+    assert after["type"] == "metrics"
+
+
+async def test_nothing_to_describe_is_not_worth_a_message():
+    async with Server().serving() as server, connecting(server.url) as uplink:
+        uplink.describe(b"{}")
+        uplink.offer(REPORT)
+
+        assert json.loads(await server.messages.get())["type"] == "metrics"
 
 
 async def test_a_heartbeat_goes_out_when_nothing_else_did_for_a_while(monkeypatch):
