@@ -219,16 +219,18 @@ async def test_other_settings_take_effect_at_once_and_a_thread_is_kept():
 
 async def test_a_collector_that_hangs_is_not_called_again_because_its_settings_changed():
     calls = []
-    hang = threading.Event()
+    called, hang = threading.Event(), threading.Event()
 
     def collect():
         calls.append(1)
+        called.set()
         hang.wait()
 
     reports = Reports()
     agent = Agent([collector("c", collect)], [reports], interval=3600)
     running = asyncio.create_task(agent.run())
     await reports.until(1)
+    await asyncio.to_thread(called.wait, 5)
     agent.reconfigure([collector("c", collect, timeout=1)], 1)
     await reports.until(2)
     running.cancel()
