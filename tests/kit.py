@@ -5,8 +5,9 @@ import contextlib
 import copy
 import hashlib
 import json
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +125,7 @@ class Peers:
         """Return status, headers (lower case) and body of a plain HTTP request."""
         fields = {"Host": f"127.0.0.1:{self.port}"} | (headers or {})
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        return parse_response(
-            await self.raw(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode())
-        )
+        return parse_response(await self.raw(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode()))
 
     async def raw(self, request: bytes) -> bytes:
         """Send the bytes and return all that comes until the server closes."""
@@ -138,6 +137,106 @@ class Peers:
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+
+
+class RawPeer:
+    """A peer on a bare socket: it does what it is told, and nothing by itself."""
+
+    def __init__(self, link: socket.socket, response: bytes) -> None:
+        self.socket = link
+        self._received = bytearray(response)
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, opcode: int, payload: bytes = b"", *, fin: bool = True) -> None:
+        """Send one frame, masked as a client's must be."""
+        await self._loop.sock_sendall(self.socket, client_frame(opcode, payload, fin=fin))
+
+    async def frame(self) -> tuple[int, bytes]:
+        """Return the next frame as opcode and payload.
+
+        Raises:
+            EOFError: when there is none before the end.
+        """
+        head = await self._take(2)
+        size = head[1]
+        if size in (126, 127):
+            size = int.from_bytes(await self._take(2 if size == 126 else 8), "big")
+        return head[0] & 0x0F, await self._take(size)
+
+    async def rest(self) -> list[tuple[int, bytes]]:
+        """Return every frame up to the end of the connection, however it ends."""
+        frames = []
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                frames.append(await self.frame())
+        return frames
+
+    async def _take(self, count: int) -> bytes:
+        async with asyncio.timeout(10):
+            while len(self._received) < count:
+                data = await self._loop.sock_recv(self.socket, 65536)
+                if not data:
+                    raise EOFError
+                self._received += data
+        taken = bytes(self._received[:count])
+        del self._received[:count]
+        return taken
+
+
+def client_frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
+    """Return a frame as a client sends it."""
+    first = bytes(((0x80 if fin else 0) | opcode,))
+    size = len(payload)
+    if size < 126:
+        head = bytes((0x80 | size,))
+    elif size < 0x10000:
+        head = bytes((0x80 | 126,)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((0x80 | 127,)) + size.to_bytes(8, "big")
+    return first + head + bytes(4) + payload  # a mask of zeros leaves the payload as it is
+
+
+@contextlib.asynccontextmanager
+async def raw_peer(
+    port: int,
+    path: str = "/ws",
+    *,
+    headers: dict[str, str] | None = None,
+    receive_buffer: int | None = None,
+) -> AsyncIterator[RawPeer]:
+    """Upgrade a bare socket; with a small receive buffer it soon stalls whoever sends to it."""
+    loop = asyncio.get_running_loop()
+    link = socket.socket()
+    link.settimeout(0)
+    if receive_buffer is not None:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    with link:
+        await loop.sock_connect(link, ("127.0.0.1", port))
+        fields = {
+            "Host": f"127.0.0.1:{port}",
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version": "13",
+        } | (headers or {})
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        await loop.sock_sendall(link, f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+        response = b""
+        async with asyncio.timeout(10):
+            while b"\r\n\r\n" not in response:
+                data = await loop.sock_recv(link, 1)
+                assert data, response
+                response += data
+        head_bytes, _, rest = response.partition(b"\r\n\r\n")
+        assert b" 101 " in head_bytes, head_bytes
+        yield RawPeer(link, rest)
+
+
+async def until(condition: Callable[[], object], *, within: float = 5) -> None:
+    """Wait for a state, which is looked at again whenever the loop has done something else."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - the state is another's, and has no event
+            await asyncio.sleep(0.005)
 
 
 def parse_response(answer: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -60,10 +60,13 @@ def check_fragment(fragment: Any, declared: Mapping[str, TypeAdapter[Any]] = _NO
             raise FragmentError(f"the key {key!r:.100} should be a string")
         if key in CORE_KEYS:
             raise FragmentError(f"the key {key!r} belongs to the agent itself")
+    # Turning a value into text lets no other thread run: what is large is refused before.
+    if _is_larger_than(MAX_FRAGMENT, fragment):
+        raise FragmentError(f"too large: at most {MAX_FRAGMENT} bytes of JSON are allowed")
     deepest = strict_json.DEEPEST - 1  # the report around it is one level more
     sections = {key: strict_json.dumps(value, deepest=deepest) for key, value in fragment.items()}
-    if (size := sum(map(len, sections.values()))) > MAX_FRAGMENT:
-        raise FragmentError(f"{size} bytes of JSON; at most {MAX_FRAGMENT} are allowed")
+    if sum(map(len, sections.values())) > MAX_FRAGMENT:
+        raise FragmentError(f"too large: at most {MAX_FRAGMENT} bytes of JSON are allowed")
     content = {key: strict_json.loads(text) for key, text in sections.items()}
     known = {key: value for key, value in content.items() if key in SECTION_NAMES}
     try:

@@ -6,11 +6,14 @@ from pydantic import MISSING, Field, StringConstraints, TypeAdapter, ValidationE
 
 from vstats_core import strict_json
 from vstats_core.schema import Report, Section, Text, Timestamp
+from vstats_core.units import KindName, UnitName
 
 __all__ = [
+    "AgentDescribe",
     "AgentMessage",
     "AgentMetrics",
     "DashboardMessage",
+    "Describe",
     "Error",
     "ErrorCode",
     "Fault",
@@ -46,7 +49,38 @@ class Heartbeat(Section):
     timestamp: Timestamp | MISSING = MISSING
 
 
-AgentMessage = Annotated[AgentMetrics | Heartbeat, Field(discriminator="type")]
+class DescribedField(Section):
+    """What a value means; from ``warn`` and ``critical`` on it is bad, and higher is worse."""
+
+    title: Text
+    unit: UnitName
+    kind: KindName
+    warn: float | MISSING = MISSING
+    critical: float | MISSING = MISSING
+
+
+class DescribedSection(Section):
+    """What a plugin's section is called, and what is in it, by path: ``[].speed``, say."""
+
+    title: Text
+    fields: dict[Text, DescribedField]
+
+
+class Sections(Section):
+    """The sections of all plugins, by name."""
+
+    sections: dict[Text, DescribedSection]
+
+
+class AgentDescribe(Section):
+    """What the plugins' sections mean: before the first report, and when it changes."""
+
+    type: Literal["describe"]
+    data: Sections
+    timestamp: Timestamp | MISSING = MISSING
+
+
+AgentMessage = Annotated[AgentMetrics | AgentDescribe | Heartbeat, Field(discriminator="type")]
 
 # To an agent.
 
@@ -142,8 +176,22 @@ class ServerRemoved(Section):
     timestamp: Timestamp
 
 
+class DescribeData(Sections):
+    """Whose sections they are."""
+
+    server_id: ServerId
+
+
+class Describe(Section):
+    """What the sections of a host's plugins mean."""
+
+    type: Literal["describe"]
+    data: DescribeData
+    timestamp: Timestamp
+
+
 DashboardMessage = Annotated[
-    Metrics | Status | ServerAdded | ServerRemoved, Field(discriminator="type")
+    Metrics | Describe | Status | ServerAdded | ServerRemoved, Field(discriminator="type")
 ]
 
 MOST_FAULTS = 10

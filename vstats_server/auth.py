@@ -49,6 +49,14 @@ class Throttle:
             self._failures.popitem(last=False)
         return len(failures)
 
+    def due(self, what: str, now: float) -> bool:
+        """Return whether none was counted in the last minute, and count one if so."""
+        counted = self._failures.get(what)
+        if counted and counted[-1] > now - self.WINDOW:
+            return False
+        self.fail(what, now)
+        return True
+
 
 class Gate:
     """Which ``Host`` and ``Origin`` headers may pass."""

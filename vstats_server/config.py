@@ -112,9 +112,10 @@ class ServerConfig(Settings):
             ("id", [host.id for host in self.hosts]),
             ("token", [host.digest for host in self.hosts]),
         ):
-            for number, value in enumerate(values):
-                if (first := values.index(value)) != number:
-                    pair = f"{self.hosts[first].name!r} and {self.hosts[number].name!r}"
+            first: dict[str, Host] = {}
+            for host, value in zip(self.hosts, values, strict=True):
+                if (other := first.setdefault(value, host)) is not host:
+                    pair = f"{other.name!r} and {host.name!r}"
                     raise ValueError(f"hosts {pair} have the same {what}")
         return self
 
@@ -166,5 +167,5 @@ def _origin(url: str) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    plain = not (parts.query or parts.fragment or parts.username) and parts.path in ("", "/")
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc) and parts.path in ("", "/")
     return parts.scheme in ("http", "https") and bool(parts.hostname) and plain

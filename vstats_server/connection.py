@@ -2,11 +2,12 @@
 
 It relies, within websockets 17, on ``protocol.state``, ``protocol.send_close`` and ``send_ping``,
 ``protocol.max_message_size``, ``send_data``, ``transport``, ``paused``, and on being told through
-``connection_made``, ``connection_lost``, ``process_event`` and ``resume_writing``. Its tests would
-notice a change in any of them.
+``connection_made``, ``connection_lost``, ``process_event``, ``resume_writing`` and ``send_data``.
+Its tests would notice a change in any of them.
 
 The library's own ``close()``, keepalive and ``Server.close()`` wait for ever on a connection whose
-send buffer is full, so nothing here ever waits.
+send buffer is full, and it waits for ever for a peer that has sent or was sent a Close to end the
+TCP connection. Nothing here ever waits.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import OPEN, Event
+from websockets.protocol import CLOSED, CLOSING, OPEN, Event
 
 __all__ = ["FULL", "RelayConnection", "frame"]
 
@@ -24,7 +25,9 @@ FULL = 64 * 1024
 """Bytes that may wait in a connection's send buffer before it counts as full."""
 NEARLY_EMPTY = 16 * 1024
 CLOSE_GRACE = 2.0
-"""Seconds that a peer is given to answer a Close."""
+"""Seconds that a peer is given to answer a Close, and to end the connection after one."""
+MOST_PINGS = 100
+"""Pings taken from a peer that does not read their pongs."""
 
 _FINAL_TEXT = 0x80 | Opcode.TEXT
 
@@ -46,6 +49,7 @@ class RelayConnection(ServerConnection):
 
     Attributes:
         address: The peer's IP address.
+        was_cut: Whether it was ended by us: nothing that still comes counts.
         lost: Whether the connection is gone.
         on_lost: Called once, when the connection is gone.
         on_heard: Called for each data frame and each pong.
@@ -57,6 +61,7 @@ class RelayConnection(ServerConnection):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.address = ""
+        self.was_cut = False
         self.lost = False
         self.on_lost: Callable[[], None] = _ignore
         self.on_heard: Callable[[], None] = _ignore
@@ -64,6 +69,8 @@ class RelayConnection(ServerConnection):
         self._on_made = on_made
         self._pong_due = False
         self._ping_timer: asyncio.TimerHandle | None = None
+        self._pings_while_full = 0
+        self._end_timer: asyncio.TimerHandle | None = None
 
     @property
     def open(self) -> bool:
@@ -88,12 +95,18 @@ class RelayConnection(ServerConnection):
 
     def cut(self, code: int, reason: str) -> None:
         """Say why, give the peer a moment to agree, and end the connection in any case."""
+        self.was_cut = True
         if self.open:
             self.protocol.send_close(code, reason)
             self.send_data()
-            self.loop.call_later(CLOSE_GRACE, self.transport.abort)
-        elif not self.lost and self.request is None:
+        elif self.request is None:
             self.transport.abort()
+        else:
+            self._end_soon()
+
+    def _end_soon(self) -> None:
+        if self._end_timer is None and not self.lost:
+            self._end_timer = self.loop.call_later(CLOSE_GRACE, self.transport.abort)
 
     def limit_messages(self, size: int) -> None:
         """Refuse (1009) messages of more bytes than these."""
@@ -133,8 +146,8 @@ class RelayConnection(ServerConnection):
         """See :class:`asyncio.Protocol`."""
         super().connection_lost(exc)
         self.lost = True
-        if self._ping_timer is not None:
-            self._ping_timer.cancel()
+        for timer in filter(None, (self._ping_timer, self._end_timer)):
+            timer.cancel()
         self.on_lost()
 
     def process_event(self, event: Event) -> None:
@@ -142,6 +155,10 @@ class RelayConnection(ServerConnection):
         if isinstance(event, Frame):
             if event.opcode is Opcode.PONG:
                 self._pong_due = False
+            if event.opcode is Opcode.PING and self.full:
+                self._pings_while_full += 1
+                if self._pings_while_full > MOST_PINGS:
+                    self.transport.abort()
             if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.PONG):
                 self.on_heard()
         super().process_event(event)
@@ -149,7 +166,14 @@ class RelayConnection(ServerConnection):
     def resume_writing(self) -> None:
         """See :class:`asyncio.Protocol`."""
         super().resume_writing()
+        self._pings_while_full = 0
         self.on_writable()
+
+    def send_data(self) -> None:
+        """Send what the protocol has to say; its last word is the beginning of the end."""
+        super().send_data()
+        if self.protocol.state in (CLOSING, CLOSED):
+            self._end_soon()
 
 
 def _ignore() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.items import AoT
+from tomlkit.items import AoT, InlineTable
 
 from vstats_core.errors import Complaint, ConfigError
 from vstats_server.config import digest, load, slug
@@ -40,6 +40,8 @@ def add(path: Path, name: str, *, id_: str | None, location: str, tags: Sequence
     host["token_sha256"] = digest(token)
     with _edited(path) as document:
         server = document.setdefault("server", tomlkit.table())
+        if isinstance(server, InlineTable):
+            raise ConfigError([Complaint(str(path), "server", "write it as [server] first")])
         if not isinstance(server.get("hosts"), AoT):
             # An empty inline list cannot hold tables.
             if server.get("hosts"):

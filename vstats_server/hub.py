@@ -8,7 +8,7 @@ from vstats_core import strict_json
 from vstats_core.clock import Clock
 from vstats_core.rates import Rate
 from vstats_server.config import Host
-from vstats_server.intake import IncomingReport
+from vstats_server.intake import IncomingDescription, IncomingReport
 
 __all__ = ["Hub", "News"]
 
@@ -36,6 +36,9 @@ class _State:
     changed_at: str = ""
     """When ``online`` took its value, as the wire writes it."""
     heard_at: float | None = None
+    description: bytes | None = None
+    """What its plugins' sections mean, as JSON."""
+    described_at: str = ""
     report: bytes | None = None
     message: bytes | None = None
     rates: dict[str, Rate] = field(default_factory=lambda: {"rx": Rate(), "tx": Rate()})
@@ -104,6 +107,14 @@ class Hub:
         )
         self._watcher(News(state.message, topic=server_id))
 
+    def describe(self, server_id: str, description: IncomingDescription) -> None:
+        """Pass on what the sections of the host's plugins mean, unless it is known already."""
+        state = self._states.get(server_id)
+        if state is not None and state.description != description.sections:
+            state.description = description.sections
+            state.described_at = self._clock.utc()
+            self._watcher(News(_describe(state)))
+
     def sweep(self) -> None:
         """Find the hosts that have fallen silent; to be called once a second."""
         now = self._clock.monotonic()
@@ -141,12 +152,16 @@ class Hub:
         for state in list(self._states.values()):
             about = {"online": state.online, "last_seen": self._seen(state)}
             head = strict_json.dumps(_described(state.host) | about)
-            # The report is text already; it is put in as it is.
-            yield b'%b,"metrics":%b,"describe":null}' % (head[:-1], state.report or b"null")
+            # Report and description are text already; they are put in as they are.
+            description = state.description and b'{"sections":%b}' % state.description
+            rest = (head[:-1], state.report or b"null", description or b"null")
+            yield b'%b,"metrics":%b,"describe":%b}' % rest
 
     def _introduce(self, state: _State) -> Iterator[News]:
         about = {"type": "server_added", "data": _described(state.host)}
         yield News(strict_json.dumps(about | {"timestamp": self._clock.utc()}))
+        if state.description is not None:
+            yield News(_describe(state))
         if state.online is not None:
             yield News(_status(state))
         if state.message is not None:
@@ -183,6 +198,12 @@ def _described(host: Host) -> dict[str, Any]:
         "location": host.location,
         "tags": host.tags,
     }
+
+
+def _describe(state: _State) -> bytes:
+    data = (state.host.id.encode(), state.description or b"{}", state.described_at.encode())
+    message = b'{"type":"describe","data":{"server_id":"%b","sections":%b},"timestamp":"%b"}'
+    return message % data
 
 
 def _status(state: _State) -> bytes:

@@ -8,14 +8,15 @@ from pydantic import MISSING, ValidationError
 
 from vstats_core import strict_json
 from vstats_core.errors import JSONError, VStatsError
-from vstats_core.messages import ErrorCode, Fault, Heartbeat, faults
+from vstats_core.messages import AgentDescribe, ErrorCode, Fault, Heartbeat, faults
 from vstats_core.schema import Report, Section, Timestamp
 
-__all__ = ["IncomingReport", "MessageError", "read"]
+__all__ = ["IncomingDescription", "IncomingReport", "MessageError", "read"]
 
 # The envelope as our own agent and the protocol's page write it, around the report's own text.
 PREFIX: Final = '{"type":"metrics","data":'
-SUFFIX: Final = re.compile(r',"timestamp":"[0-9TZ:-]{20}"\}\Z')
+SUFFIX: Final = re.compile(r',"timestamp":"([0-9TZ:-]{20})"\}\Z')
+LONGEST_DESCRIPTION: Final = 64 * 1024
 LONGEST_SUFFIX: Final = len(',"timestamp":"2024-01-01T12:00:00Z"}')
 
 
@@ -30,6 +31,13 @@ class IncomingReport:
         """Return the report with its network section completed by these keys."""
         content = self.content | {"network": self.content["network"] | rates}
         return IncomingReport(content, strict_json.dumps(content))
+
+
+@dataclass(frozen=True)
+class IncomingDescription:
+    """What the sections of an agent's plugins mean, as JSON."""
+
+    sections: bytes
 
 
 class MessageError(VStatsError):
@@ -51,8 +59,8 @@ class _Envelope(Section):
     timestamp: Timestamp | MISSING = MISSING
 
 
-def read(message: str) -> IncomingReport | None:
-    """Return the report that the message carries, or None for a heartbeat.
+def read(message: str) -> IncomingReport | IncomingDescription | None:
+    """Return the report or the description that the message carries, or None for a heartbeat.
 
     What is checked is exactly what will be passed on. The text of a report in the usual envelope
     is cut out and kept; from any other envelope the report is written anew.
@@ -60,22 +68,25 @@ def read(message: str) -> IncomingReport | None:
     Raises:
         MessageError: for everything else, with what is wrong.
     """
-    text = _cut_out(message)
-    if text is not None:
+    text, stamp = _cut_out(message)
+    if text:
         try:
             content = strict_json.loads(text)
         except JSONError:
             # Perhaps it is the envelope that is not the usual one; read it all.
             pass
         else:
+            if stamp:
+                _check_envelope(_Envelope, {"timestamp": stamp})
             return IncomingReport(_checked(content), text.encode())
     try:
-        return _read_any(strict_json.loads(message))
+        # The message around a report is one level more.
+        return _read_any(strict_json.loads(message, deepest=strict_json.DEEPEST + 1))
     except JSONError as error:
         raise MessageError("invalid_json", error.reason) from None
 
 
-def _read_any(envelope: Any) -> IncomingReport | None:
+def _read_any(envelope: Any) -> IncomingReport | IncomingDescription | None:
     if not isinstance(envelope, dict):
         raise MessageError("invalid_message", "a message should be an object")
     match envelope.get("type"):
@@ -85,21 +96,28 @@ def _read_any(envelope: Any) -> IncomingReport | None:
                 raise MessageError("invalid_message", "a report should stand under data")
             content = _checked(envelope["data"])
             return IncomingReport(content, strict_json.dumps(content))
+        case "describe":
+            _check_envelope(AgentDescribe, envelope)
+            sections = strict_json.dumps(envelope["data"]["sections"])
+            if len(sections) > LONGEST_DESCRIPTION:
+                raise MessageError("invalid_message", "a description should have 64 KiB at most")
+            return IncomingDescription(sections)
         case "heartbeat":
             _check_envelope(Heartbeat, envelope)
             return None
         case str():
-            raise MessageError("unknown_type", "an agent sends metrics and heartbeat")
+            raise MessageError("unknown_type", "an agent sends metrics, describe and heartbeat")
         case _:
             raise MessageError("invalid_message", "type should be a string")
 
 
-def _cut_out(message: str) -> str | None:
-    if not message.startswith(PREFIX):
-        return None
-    if SUFFIX.search(message, max(0, len(message) - LONGEST_SUFFIX)):
-        return message[len(PREFIX) : -LONGEST_SUFFIX]
-    return message[len(PREFIX) : -1] if message.endswith("}") else None
+def _cut_out(message: str) -> tuple[str, str]:
+    """Return the texts of the report and of the envelope's timestamp, empty where there is none."""
+    if not message.startswith(PREFIX) or not message.endswith("}"):
+        return "", ""
+    if found := SUFFIX.search(message, max(0, len(message) - LONGEST_SUFFIX)):
+        return message[len(PREFIX) : -LONGEST_SUFFIX], found[1]
+    return message[len(PREFIX) : -1], ""
 
 
 def _checked(content: Any) -> dict[str, Any]:

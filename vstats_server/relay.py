@@ -71,6 +71,7 @@ class Relay:
         self._addresses: Counter[str] = Counter()
         self._warned: set[str] = set()
         self._file_warning = ""
+        self._reloading = asyncio.Lock()
         self._closing = False
         self._server: Server | None = None
         self._use(config)
@@ -116,8 +117,13 @@ class Relay:
         """Read the file again; one that is wrong is not taken, and the old stays."""
         if self._path is None:
             return
+        # One at a time: of two that overlap, the one that began first might be the last to end.
+        async with self._reloading:
+            await self._reload(self._path)
+
+    async def _reload(self, path: Path) -> None:
         try:
-            config = await asyncio.to_thread(configuration.load, self._path)
+            config = await asyncio.to_thread(configuration.load, path)
         except ConfigError as error:
             self._file_warning = "the configuration file is not valid; the last valid one is used"
             for complaint in error.complaints:
@@ -158,6 +164,9 @@ class Relay:
         self._connections.add(connection)
         self._addresses[connection.address] += 1
         connection.on_lost = partial(self._lost, connection)
+        if self._closing:
+            # It was on its way when the end came.
+            connection.cut(CloseCode.GOING_AWAY, "server is shutting down")
 
     def _lost(self, connection: RelayConnection) -> None:
         self._connections.discard(connection)
@@ -180,6 +189,8 @@ class Relay:
         if refusal is not None:
             return refusal
         match path:
+            case "/ws" | "/ws/agent" if request.method != "GET":
+                return respond(http.HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET"})
             case "/ws/agent":
                 return self._admit_agent(connection, request, query)
             case "/ws":
@@ -239,8 +250,9 @@ class Relay:
         return None
 
     def _refuse_token(self, connection: RelayConnection) -> Response:
-        failures = self._failures.fail(connection.address, self._clock.monotonic())
-        if failures == 1:
+        now = self._clock.monotonic()
+        failures = self._failures.fail(connection.address, now)
+        if self._refusals.due(f"{connection.address} token", now):
             logger.warning("agent at %s refused: unknown token", connection.address)
         if failures > Throttle.MOST:
             return respond(http.HTTPStatus.TOO_MANY_REQUESTS)
@@ -262,8 +274,9 @@ class Relay:
         return self._addresses[connection.address] > limit
 
     def _log_refusal(self, connection: RelayConnection, reason: str) -> None:
-        """Log a refusal, once a minute an address."""
-        if self._refusals.fail(connection.address, self._clock.monotonic()) == 1:
+        """Log a refusal, once a minute an address and kind, which is the reason's first word."""
+        kind, _, _ = reason.partition(" ")
+        if self._refusals.due(f"{connection.address} {kind}", self._clock.monotonic()):
             logger.warning("connection from %s refused: %s", connection.address, reason[:300])
 
     # A connection's life.
@@ -320,13 +333,19 @@ class Relay:
         """Reload when the file has changed: an edit needs no signal."""
         if self._path is None:
             return
-        seen = _signature(self._path)
+        # The first look finds an edit that came between the load and the start.
+        seen: tuple[int, ...] | None = None
         while True:
             await asyncio.sleep(LOOK_INTERVAL)
-            found = _signature(self._path)
+            # Off the loop: /etc may be anywhere.
+            found = await asyncio.to_thread(_signature, self._path)
             if found != seen:
                 seen = found
-                await self.reload()
+                try:
+                    await self.reload()
+                except Exception:
+                    # A fault of ours with one state of the file must not end the watch.
+                    logger.exception("the configuration could not be reloaded")
 
     async def _close(self, server: Server) -> None:
         """Send 1001 to all, no status; what has not closed in two seconds is aborted."""
@@ -354,7 +373,7 @@ def _only(request: Request, name: str) -> str | None:
 
 def _signature(path: Path) -> tuple[int, ...]:
     try:
-        found = os.stat(path)  # noqa: PTH116 - once every LOOK_INTERVAL
+        found = path.stat()
     except OSError:
         return ()
     return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode, found.st_ctime_ns

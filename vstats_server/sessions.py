@@ -12,7 +12,7 @@ from vstats_server.config import Limits
 from vstats_server.connection import RelayConnection, frame
 from vstats_server.fanout import Fanout
 from vstats_server.hub import Hub
-from vstats_server.intake import MessageError, read
+from vstats_server.intake import IncomingReport, MessageError, read
 
 __all__ = ["AgentSession", "watch"]
 
@@ -55,22 +55,25 @@ class AgentSession:
             pass
 
     def _heard(self) -> None:
-        self._hub.heard(self.server_id)
+        if not self.connection.was_cut:
+            self._hub.heard(self.server_id)
 
     def _take(self, message: str | bytes) -> None:
-        if not self.connection.open:
+        if self.connection.was_cut:
             return
         if isinstance(message, bytes):
             self.connection.cut(CloseCode.UNSUPPORTED_DATA, "text messages only")
         elif self._within_limits():
             try:
-                report = read(message)
+                incoming = read(message)
             except MessageError as bad:
                 self._refuse(bad)
             else:
                 self._bad_in_a_row = 0
-                if report is not None:
-                    self._hub.publish(self.server_id, report)
+                if isinstance(incoming, IncomingReport):
+                    self._hub.publish(self.server_id, incoming)
+                elif incoming is not None:
+                    self._hub.describe(self.server_id, incoming)
 
     def _within_limits(self) -> bool:
         now = self._clock.monotonic()

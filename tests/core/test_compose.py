@@ -1,5 +1,6 @@
 import json
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,7 @@ def test_no_collector_may_return_what_is_the_cores(key):
         ([1], "should be a dict, not list"),
         ("text", "should be a dict, not str"),
         ({1: 2}, "key 1 should be a string"),
-        ({"x": "y" * 65536}, "at most 65536 are allowed"),
+        ({"x": "y" * 65536}, "too large: at most 65536 bytes of JSON are allowed"),
         ({"cpu": {"usage": 5}}, "cpu.brand: Field required"),
         ({"uptime": 1.5}, "uptime: Input should be a valid integer"),
         ({"memory": None}, "memory: "),
@@ -87,6 +88,20 @@ def test_a_fragment_that_the_server_would_refuse_is_refused_here(fragment, reaso
 def test_what_json_cannot_say_is_refused(value):
     with pytest.raises(JSONError):
         check_fragment({"x": [value]})
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 10**8, [[0] * 1000] * 10**6, dict.fromkeys(range(10**6))],
+    ids=["text", "lists", "keys"],
+)
+def test_what_is_large_is_refused_before_it_is_turned_into_text(value):
+    started = time.monotonic()
+
+    with pytest.raises(FragmentError, match="too large"):
+        check_fragment({"x": value})
+
+    assert time.monotonic() - started < 0.5
 
 
 def test_a_part_that_would_make_the_report_too_large_is_left_out_by_name():

@@ -20,7 +20,7 @@ def model(example: dict):
     if example["type"] == "error":
         return Error
     if example["type"] == "heartbeat" or (
-        example["type"] == "metrics" and "server_id" not in example["data"]
+        example["type"] in ("metrics", "describe") and "server_id" not in example["data"]
     ):
         return AgentMessage
     return DashboardMessage
@@ -34,7 +34,11 @@ def test_every_example_is_what_the_models_say(example):
 def test_there_is_an_example_of_every_message():
     kinds = {example["type"] for example in EXAMPLES}
 
-    assert kinds == {"metrics", "heartbeat", "error", "status", "server_added", "server_removed"}
+    assert kinds == {
+        *("metrics", "describe", "heartbeat"),
+        "error",
+        *("status", "server_added", "server_removed"),
+    }
 
 
 async def test_the_server_takes_every_example_of_an_agents_message():

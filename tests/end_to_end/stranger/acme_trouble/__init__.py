@@ -1,0 +1,1 @@
+"""What a stranger may install beside the agent."""
