@@ -5,7 +5,7 @@ PORT ?= 3001
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check format isolation clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -15,6 +15,9 @@ demo: .venv/.demo ## watch this very machine; PORT= chooses the port
 
 test: .venv/.dev ## run every test
 	$(BIN)/python -m pytest
+
+isolation: .venv/.dev ## measure what ill-behaved collectors cost the others (4 minutes)
+	$(BIN)/python benchmarks/isolation.py
 
 check: .venv/.dev ## lint, check types, check who imports whom
 	$(BIN)/ruff check

@@ -1,16 +1,14 @@
-"""The server: admit, route, reload, shut down."""
+"""The server: route, reload, shut down."""
 
 import asyncio
 import contextlib
 import http
 import logging
 import os
-from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
-from urllib.parse import parse_qs
+from typing import cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.frames import CloseCode
@@ -20,13 +18,13 @@ from vstats_core.clock import Clock
 from vstats_core.errors import ConfigError
 from vstats_core.version import __version__
 from vstats_server import config as configuration
-from vstats_server.auth import Gate, Throttle, Tokens
-from vstats_server.config import SHORTEST_TOKEN, ServerConfig, digest
+from vstats_server.admission import Admission, Agent
+from vstats_server.config import ServerConfig
 from vstats_server.connection import CLOSE_GRACE, RelayConnection
 from vstats_server.fanout import Fanout
 from vstats_server.http import answer, respond
 from vstats_server.hub import Hub
-from vstats_server.sessions import DASHBOARD_MESSAGE_SIZE, AgentSession, watch
+from vstats_server.sessions import AgentSession, watch
 
 __all__ = ["Relay", "reason_not_to_listen"]
 
@@ -38,13 +36,6 @@ LOOK_INTERVAL = 0.4
 REPLACED = 4409
 REVOKED = 4403
 BACKLOG = 4096
-
-
-class _Agent(NamedTuple):
-    """Whose agent was admitted, and by which token."""
-
-    server_id: str
-    digest: str
 
 
 class Relay:
@@ -62,18 +53,11 @@ class Relay:
             offline_after=config.offline_after,
             clock=self._clock,
         )
-        self._failures = Throttle()
-        self._refusals = Throttle()
-        self._connections: set[RelayConnection] = set()
-        self._admitted: dict[RelayConnection, _Agent] = {}
-        self._dashboards: set[RelayConnection] = set()
+        self._admission = Admission(config, self._clock)
         self._agents: dict[str, AgentSession] = {}
-        self._addresses: Counter[str] = Counter()
-        self._warned: set[str] = set()
         self._file_warning = ""
         self._reloading = asyncio.Lock()
         self._closing = False
-        self._server: Server | None = None
         self._use(config)
 
     @contextlib.asynccontextmanager
@@ -84,7 +68,7 @@ class Relay:
             OSError: when the address cannot be listened on.
         """
         limits = self._config.limits
-        self._server = server = await serve(
+        server = await serve(
             self._handle,
             self._config.host,
             self._config.port,
@@ -143,8 +127,7 @@ class Relay:
 
     def _use(self, config: ServerConfig) -> None:
         self._config = config
-        self._tokens = Tokens(config.hosts)
-        self._gate = Gate(config)
+        self._admission.use(config)
         for warning in configuration.warnings(config):
             logger.warning("%s", warning)
 
@@ -153,31 +136,18 @@ class Relay:
 
     def _revoke(self) -> None:
         """End the connections of agents whose host is gone or has another token now."""
-        for connection, agent in self._admitted.items():
-            if not self._tokens.valid(agent.digest, agent.server_id):
+        for connection, agent in self._admission.agents.items():
+            if not self._admission.is_valid(agent):
                 logger.info("agent %s: its token is good no more", agent.server_id)
                 connection.cut(REVOKED, "token revoked")
 
-    # A connection's way in.
+    # A connection's life.
 
     def _made(self, connection: RelayConnection) -> None:
-        self._connections.add(connection)
-        self._addresses[connection.address] += 1
-        connection.on_lost = partial(self._lost, connection)
+        self._admission.made(connection)
         if self._closing:
             # It was on its way when the end came.
             connection.cut(CloseCode.GOING_AWAY, "server is shutting down")
-
-    def _lost(self, connection: RelayConnection) -> None:
-        self._connections.discard(connection)
-        self._dashboards.discard(connection)
-        if self._admitted.pop(connection, None) is None:
-            self._release_address(connection)
-
-    def _release_address(self, connection: RelayConnection) -> None:
-        self._addresses[connection.address] -= 1
-        if not self._addresses[connection.address]:
-            del self._addresses[connection.address]
 
     async def _process_request(
         self, connection: ServerConnection, request: Request
@@ -185,114 +155,33 @@ class Relay:
         """Admit the connection (None), or return the response that refuses or answers it."""
         connection = cast("RelayConnection", connection)
         path, _, query = request.path.partition("?")
-        refusal = self._refuse_headers(connection, request, path)
+        refusal = self._admission.refuse_headers(connection, request, path)
         if refusal is not None:
             return refusal
         match path:
             case "/ws" | "/ws/agent" if request.method != "GET":
                 return respond(http.HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET"})
             case "/ws/agent":
-                return self._admit_agent(connection, request, query)
+                return self._admission.admit_agent(connection, request, query)
             case "/ws":
-                return self._admit_dashboard(connection)
+                return self._admission.admit_dashboard(connection)
             case _:
-                if self._is_crowded(connection):
+                if self._admission.is_crowded(connection):
                     return respond(http.HTTPStatus.SERVICE_UNAVAILABLE)
                 return await answer(request, path, self._hub, self._warnings)
-
-    def _refuse_headers(
-        self, connection: RelayConnection, request: Request, path: str
-    ) -> Response | None:
-        """Return the response to a request that is not meant for us, or from a foreign page."""
-        for name in ("Host", "Origin", "Authorization"):
-            if len(set(request.headers.get_all(name))) > 1:
-                return respond(http.HTTPStatus.BAD_REQUEST, f"several {name} headers")
-        # Whoever asks for our health may well ask by address.
-        if path == "/healthz":
-            return None
-        host = _only(request, "Host")
-        if host is None:
-            return respond(http.HTTPStatus.BAD_REQUEST, "no Host header")
-        if not self._gate.host_allowed(host):
-            self._log_refusal(
-                connection, f"Host {host!r} is not ours; if it should be, set server.public_url"
-            )
-            return respond(http.HTTPStatus.FORBIDDEN, "this server goes by another name")
-        origin = _only(request, "Origin")
-        is_socket = path in ("/ws", "/ws/agent")
-        if is_socket and origin is not None and not self._gate.origin_allowed(origin, host):
-            self._log_refusal(connection, f"Origin {origin!r} is not in server.allowed_origins")
-            return respond(http.HTTPStatus.FORBIDDEN, "this origin is not allowed")
-        return None
-
-    def _admit_agent(
-        self, connection: RelayConnection, request: Request, query: str
-    ) -> Response | None:
-        tokens = set(parse_qs(query, keep_blank_values=True).get("token", []))
-        if len(tokens) > 1:
-            return respond(http.HTTPStatus.BAD_REQUEST, "several tokens")
-        scheme, _, credentials = (_only(request, "Authorization") or "").partition(" ")
-        if scheme.lower() == "bearer" and credentials.strip():
-            tokens.add(credentials.strip())
-        token = tokens.pop() if len(tokens) == 1 else ""
-        server_id = self._tokens.identify(token) if token else None
-        if server_id is None:
-            return self._refuse_token(connection)
-        if server_id not in self._agents and len(self._admitted) >= self._config.limits.max_agents:
-            self._log_refusal(connection, "server.limits.max_agents is reached")
-            return respond(http.HTTPStatus.SERVICE_UNAVAILABLE)
-        if len(token) < SHORTEST_TOKEN and server_id not in self._warned:
-            self._warned.add(server_id)
-            logger.warning("agent %s has a token short enough to be guessed", server_id)
-        self._admitted[connection] = _Agent(server_id, digest(token))
-        self._release_address(connection)
-        connection.limit_messages(self._config.limits.max_message_size)
-        return None
-
-    def _refuse_token(self, connection: RelayConnection) -> Response:
-        now = self._clock.monotonic()
-        failures = self._failures.fail(connection.address, now)
-        if self._refusals.due(f"{connection.address} token", now):
-            logger.warning("agent at %s refused: unknown token", connection.address)
-        if failures > Throttle.MOST:
-            return respond(http.HTTPStatus.TOO_MANY_REQUESTS)
-        return respond(http.HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
-
-    def _admit_dashboard(self, connection: RelayConnection) -> Response | None:
-        if len(self._dashboards) >= self._config.limits.max_dashboards:
-            self._log_refusal(connection, "server.limits.max_dashboards is reached")
-        elif self._is_crowded(connection):
-            self._log_refusal(connection, "server.limits.connections_per_address is reached")
-        else:
-            self._dashboards.add(connection)
-            connection.limit_messages(DASHBOARD_MESSAGE_SIZE)
-            return None
-        return respond(http.HTTPStatus.SERVICE_UNAVAILABLE)
-
-    def _is_crowded(self, connection: RelayConnection) -> bool:
-        limit = self._config.limits.connections_per_address
-        return self._addresses[connection.address] > limit
-
-    def _log_refusal(self, connection: RelayConnection, reason: str) -> None:
-        """Log a refusal, once a minute an address and kind, which is the reason's first word."""
-        kind, _, _ = reason.partition(" ")
-        if self._refusals.due(f"{connection.address} {kind}", self._clock.monotonic()):
-            logger.warning("connection from %s refused: %s", connection.address, reason[:300])
-
-    # A connection's life.
 
     async def _handle(self, connection: ServerConnection) -> None:
         connection = cast("RelayConnection", connection)
         connection.keep_alive(PING_INTERVAL)
-        agent = self._admitted.get(connection)
+        agent = self._admission.agents.get(connection)
         if agent is not None:
             await self._handle_agent(connection, agent)
         else:
             await watch(connection, self._hub, self._fanout, self._clock)
 
-    async def _handle_agent(self, connection: RelayConnection, agent: _Agent) -> None:
+    async def _handle_agent(self, connection: RelayConnection, agent: Agent) -> None:
         server_id = agent.server_id
-        if not self._tokens.valid(agent.digest, server_id):
+        if not self._admission.is_valid(agent):
             # A reload has come between the request and now.
             connection.cut(REVOKED, "token revoked")
             await connection.wait_closed()
@@ -352,7 +241,7 @@ class Relay:
         self._closing = True
         # Server.close() would wait for ever for a dashboard that takes nothing.
         server.close(close_connections=False)
-        for connection in list(self._connections):
+        for connection in list(self._admission.connections):
             connection.cut(CloseCode.GOING_AWAY, "server is shutting down")
         await server.wait_closed()
         logger.info("stopped")
@@ -364,11 +253,6 @@ def reason_not_to_listen(config: ServerConfig, error: OSError) -> str:
     number = error.errno or 0
     text = os.strerror(number) if number > 0 else error.strerror
     return f"cannot listen on {config.host} port {config.port}: {text}"
-
-
-def _only(request: Request, name: str) -> str | None:
-    """Return the header's value, however often it is repeated; it was checked to be but one."""
-    return next(iter(request.headers.get_all(name)), None)
 
 
 def _signature(path: Path) -> tuple[int, ...]:

@@ -26,7 +26,6 @@ LONGEST_FLOOD = 10.0
 FLOOD_ENDS_AFTER = 1.0
 """Seconds without a dropped message after which a flood counts as over."""
 DASHBOARD_MESSAGES_PER_SECOND = 10
-DASHBOARD_MESSAGE_SIZE = 4096
 
 
 class AgentSession:

@@ -215,7 +215,7 @@ async def test_a_dashboard_that_stalls_is_cut_with_4408_and_aborted(monkeypatch,
 
         await until(lambda: dashboard.connection.lost)
 
-        assert len(peers.relay._fanout) == len(peers.relay._dashboards) == 1
+        assert len(peers.relay._fanout) == len(peers.relay._admission.dashboards) == 1
         await agent.send(metrics(uptime=99))
         while (await receive(healthy, "metrics"))["data"]["metrics"]["uptime"] != 99:
             pass

@@ -225,8 +225,8 @@ async def test_a_hostile_request_is_refused_without_a_traceback(request_bytes, c
     async with serving() as peers:
         answer = await peers.raw(request_bytes)
         assert (await peers.http("/healthz"))[0] == 200
-        await until(lambda: not peers.relay._connections)
-        assert not peers.relay._addresses
+        await until(lambda: not peers.relay._admission.connections)
+        assert not peers.relay._admission.addresses
 
     # What is no HTTP gets no HTTP in return.
     assert not answer or 400 <= parse_response(answer)[0] < 500
@@ -241,7 +241,7 @@ async def test_a_port_scan_leaves_no_traceback(caplog):
                 link.settimeout(0)
                 await loop.sock_connect(link, ("127.0.0.1", peers.port))
                 await loop.sock_sendall(link, data)
-        await until(lambda: not peers.relay._connections)
+        await until(lambda: not peers.relay._admission.connections)
 
     assert not [record for record in caplog.records if record.exc_info]
 
@@ -263,9 +263,11 @@ async def test_a_shutdown_with_a_client_that_does_nothing_takes_three_seconds_at
             elif stage == "a large answer not read":
                 head = b"GET /api/hosts HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 await loop.sock_sendall(link, head)
-                await until(lambda: any(c.unsent > 100_000 for c in peers.relay._connections))
+                await until(
+                    lambda: any(c.unsent > 100_000 for c in peers.relay._admission.connections)
+                )
             else:
-                await until(lambda: peers.relay._connections)
+                await until(lambda: peers.relay._admission.connections)
             before = time.monotonic()
 
         assert time.monotonic() - before < 3

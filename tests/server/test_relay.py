@@ -26,6 +26,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from vstats_server import connection as connection_module
 from vstats_server import relay as module
+from vstats_server.admission import Admission
 from vstats_server.config import Host, Limits, load
 
 UPGRADE = {
@@ -287,7 +288,7 @@ async def test_a_plain_request_for_a_websocket_is_told_to_upgrade_and_costs_no_p
     async with serving(config(limits=Limits(max_dashboards=1))) as peers:
         for _ in range(3):
             assert (await peers.http("/ws"))[0] == 426
-        await until(lambda: not peers.relay._dashboards)
+        await until(lambda: not peers.relay._admission.dashboards)
 
         assert await status_of(peers, "/ws") == 101
 
@@ -357,7 +358,7 @@ async def test_a_takeover_is_no_change_of_status_and_the_first_ones_end_touches_
         await receive(dashboard, "status")
         async with peers.agent() as second:
             await closed(first)
-            await until(lambda: len(peers.relay._admitted) == 1)
+            await until(lambda: len(peers.relay._admission.agents) == 1)
             await second.send(metrics(uptime=5))
 
             message = await receive(dashboard)
@@ -390,7 +391,7 @@ async def test_one_agent_more_than_max_agents_is_503_but_a_takeover_passes(caplo
         assert await status_of(peers, "/ws/agent", bearer(OTHER_TOKEN)) == 503
         async with peers.agent():
             assert (await closed(first))[0] == 4409
-        await until(lambda: not peers.relay._admitted)
+        await until(lambda: not peers.relay._admission.agents)
         assert await status_of(peers, "/ws/agent", bearer(OTHER_TOKEN)) == 101
 
     assert any("server.limits.max_agents" in line for line in logged(caplog))
@@ -400,7 +401,7 @@ async def test_one_dashboard_more_than_max_dashboards_is_503(caplog):
     async with serving(config(limits=Limits(max_dashboards=2))) as peers:
         async with peers.dashboard(), peers.dashboard():
             assert await status_of(peers, "/ws") == 503
-        await until(lambda: not peers.relay._dashboards)
+        await until(lambda: not peers.relay._admission.dashboards)
         assert await status_of(peers, "/ws") == 101
 
     assert any("server.limits.max_dashboards" in line for line in logged(caplog))
@@ -413,7 +414,7 @@ async def test_one_connection_more_than_connections_per_address_is_503_but_agent
             assert await status_of(peers, "/ws") == 503
             assert (await peers.http("/api/hosts"))[0] == 503
             assert await status_of(peers, "/ws/agent", bearer()) == 101
-        await until(lambda: not peers.relay._addresses)
+        await until(lambda: not peers.relay._admission.addresses)
         assert await status_of(peers, "/ws") == 101
 
 
@@ -425,7 +426,7 @@ async def test_connections_that_are_not_admitted_yet_count_by_address():
             link = stack.enter_context(socket.socket())
             link.settimeout(0)
             await loop.sock_connect(link, ("127.0.0.1", peers.port))
-        await until(lambda: len(peers.relay._connections) == 2)
+        await until(lambda: len(peers.relay._admission.connections) == 2)
 
         assert await status_of(peers, "/ws") == 503
 
@@ -434,7 +435,7 @@ async def test_a_connection_that_sends_no_request_in_time_is_dropped():
     settings = config(limits=Limits(handshake_timeout=0.1))
     async with serving(settings) as peers:
         assert await peers.raw(b"GET /ws HTTP/1.1\r\nHost: loc") == b""
-        await until(lambda: not peers.relay._connections)
+        await until(lambda: not peers.relay._admission.connections)
 
 
 async def test_after_all_have_gone_nothing_of_them_is_kept():
@@ -446,12 +447,12 @@ async def test_after_all_have_gone_nothing_of_them_is_kept():
             await status_of(peers, "/ws/agent?token=x")
             await peers.http("/api/hosts")
         relay = peers.relay
-        await until(lambda: not relay._connections)
+        await until(lambda: not relay._admission.connections)
 
-        assert not relay._admitted
+        assert not relay._admission.agents
         assert not relay._agents
-        assert not relay._dashboards
-        assert not relay._addresses
+        assert not relay._admission.dashboards
+        assert not relay._admission.addresses
         assert not len(relay._fanout)
 
 
@@ -489,8 +490,8 @@ async def test_who_answers_pings_stays(monkeypatch):
 
 
 async def until_dashboard(peers):
-    await until(lambda: peers.relay._dashboards)
-    return next(iter(peers.relay._dashboards))
+    await until(lambda: peers.relay._admission.dashboards)
+    return next(iter(peers.relay._admission.dashboards))
 
 
 # Reload.
@@ -584,14 +585,14 @@ async def test_an_agent_whose_host_or_token_has_gone_is_closed_with_4403_within_
 
 
 async def test_a_token_revoked_between_the_request_and_the_connection_is_4403(monkeypatch):
-    admit = module.Relay._admit_agent
+    admit = Admission.admit_agent
 
     def admit_and_revoke(self, *arguments):
         response = admit(self, *arguments)
-        self._use(config(hosts=[]))
+        self.use(config(hosts=[]))
         return response
 
-    monkeypatch.setattr(module.Relay, "_admit_agent", admit_and_revoke)
+    monkeypatch.setattr(Admission, "admit_agent", admit_and_revoke)
     async with serving() as peers, peers.agent() as agent:
         assert await closed(agent) == (4403, "token revoked")
         assert not peers.relay._agents
@@ -627,7 +628,7 @@ async def test_no_message_of_a_host_comes_after_its_server_removed(file):
             await agent.send(1, metrics(uptime=number).encode())
         assert (await agent.frame())[1][:2] == (4403).to_bytes(2, "big")
         agent.socket.close()
-        await until(lambda: len(peers.relay._admitted) == 1)
+        await until(lambda: len(peers.relay._admission.agents) == 1)
         await other.send(metrics(uptime=99))
 
         message = await receive(dashboard)
@@ -763,7 +764,7 @@ async def test_what_has_not_closed_in_two_seconds_is_aborted(monkeypatch):
     async with contextlib.AsyncExitStack() as stack:
         async with serving() as peers:
             mute = await stack.enter_async_context(raw_peer(peers.port))
-            await until(lambda: peers.relay._dashboards)
+            await until(lambda: peers.relay._admission.dashboards)
             before = time.monotonic()
 
         assert 1.5 < time.monotonic() - before < 3

@@ -345,7 +345,7 @@ async def test_a_dashboards_eleventh_message_in_a_second_is_closed_with_4429():
 async def test_ten_messages_a_second_of_a_dashboard_are_taken_for_long():
     clock = FakeClock()
     async with serving(clock=clock) as peers, raw_peer(peers.port) as dashboard:
-        await until(lambda: peers.relay._dashboards)
+        await until(lambda: peers.relay._admission.dashboards)
         for _ in range(5):
             for _ in range(10):
                 await dashboard.send(TEXT, b"x")
@@ -356,7 +356,7 @@ async def test_ten_messages_a_second_of_a_dashboard_are_taken_for_long():
             for _ in range(3):
                 await asyncio.sleep(0)
             clock.now += 1.1
-        (connection,) = peers.relay._dashboards
+        (connection,) = peers.relay._admission.dashboards
 
         assert connection.open
 
