@@ -40,6 +40,6 @@ clean: ## remove what these commands made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-.venv/.dev: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+.venv/.dev: pyproject.toml $(wildcard plugins/*/pyproject.toml) | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(patsubst %,--editable ./%,$(wildcard plugins/*))
 	@touch $@ .venv/.demo

@@ -1,5 +1,6 @@
 """vStats: what collectors build on. Everything named here is public and stays."""
 
+from vstats_core.globs import Globs
 from vstats_core.hookspecs import Fragment, hookimpl
 from vstats_core.rates import Rate
 from vstats_core.schema import Section, Text
@@ -30,6 +31,7 @@ __all__ = [
     "CollectorSettings",
     "Count",
     "Fragment",
+    "Globs",
     "Hertz",
     "Kind",
     "Levels",

@@ -92,17 +92,20 @@ class Agent:
                 await self._ask()
                 self.report()
 
-    async def start(self) -> None:
-        """Ask every collector for the first time; return when all of ours have answered."""
+    async def start(self, *, for_all: bool = False) -> None:
+        """Ask every collector for the first time; return when ours, or all, have answered.
+
+        None is waited for longer than a second and a half.
+        """
         self._lanes = [self._lane(collector) for collector in self._collectors]
-        ours = [
+        awaited = [
             lane
             for lane, collector in zip(self._lanes, self._collectors, strict=True)
-            if collector.found.builtin
+            if for_all or collector.found.builtin
         ]
         for lane in self._lanes:
             lane.ask_if_due()
-        await self._until(lambda: all(lane.answered for lane in ours), FIRST_REPORT)
+        await self._until(lambda: all(lane.answered for lane in awaited), FIRST_REPORT)
 
     def reconfigure(self, collectors: Iterable[Collector], interval: float) -> None:
         """Go on with other collectors, settings or another interval; report at once.

@@ -151,7 +151,7 @@ def _description(collectors: list[Collector]) -> bytes:
 
 async def _report_once(settings: AgentSettings, collectors: list[Collector]) -> bytes:
     agent = Agent(collectors, [], interval=settings.interval)
-    await agent.start()
+    await agent.start(for_all=True)
     return agent.report()
 
 

@@ -28,7 +28,7 @@ from vstats_core.plugins import Collector
 from vstats_core.settings import CollectorSettings
 from vstats_core.trial import Trial, judge, try_out
 
-__all__ = ["Conformance", "FakeClock", "FakeRoot", "Recording", "run"]
+__all__ = ["Conformance", "FakeClock", "FakeRoot", "Recording", "describe", "run"]
 
 
 class FakeClock:
@@ -86,7 +86,7 @@ class Recording:
 
     def save(self, path: Path) -> None:
         """Write the answers to a file that a person can read."""
-        text = json.dumps(self._answers, indent=1, sort_keys=True)
+        text = json.dumps(self._answers, indent=1)
         path.write_text(text + "\n", encoding="utf-8")
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

@@ -14,8 +14,7 @@ from typing import NamedTuple, TypeAlias
 import psutil
 from pydantic import Field
 
-from vstats_collectors._globs import Globs
-from vstats_core import CollectorSettings, Fragment, hookimpl
+from vstats_core import CollectorSettings, Fragment, Globs, hookimpl
 from vstats_core.schema import LARGEST, MAX_TEXT
 
 __all__ = ["DisksCollector", "DisksSettings", "Mount", "Usage", "parse_mounts", "plugin", "select"]

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import psutil
 from pydantic import Field
 
-from vstats_collectors._globs import Globs
-from vstats_core import CollectorSettings, Fragment, Rate, hookimpl
+from vstats_core import CollectorSettings, Fragment, Globs, Rate, hookimpl
 
 __all__ = ["Counters", "NetworkCollector", "NetworkSettings", "plugin"]
 

@@ -8,7 +8,7 @@ __all__ = ["Globs"]
 
 
 class Globs:
-    """A set of globs such as ``veth*``; capitals matter; an empty set matches nothing."""
+    """A set of globs such as ``veth*``: ``"veth0" in Globs(["veth*"])``. Capitals matter."""
 
     def __init__(self, globs: Iterable[str]) -> None:
         self._match = re.compile("|".join(map(fnmatch.translate, globs)) or r"(?!)").match

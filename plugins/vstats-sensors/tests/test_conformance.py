@@ -1,0 +1,5 @@
+from vstats_core.testing import Conformance
+
+
+class TestSensors(Conformance):
+    collector = "sensors"
