@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from vstats_core.clock import Clock, rfc3339
 from vstats_server.config import Host, ServerConfig
+from vstats_server.intake import IncomingDescription, IncomingReport, read
 from vstats_server.relay import Relay
 
 # 256 bits, like the real ones, and easy to tell apart.
@@ -279,6 +280,11 @@ async def closed(connection: ClientConnection) -> tuple[int | None, str | None]:
     async with asyncio.timeout(10):
         await connection.wait_closed()
     return connection.close_code, connection.close_reason
+
+
+def read_text(message: str) -> IncomingReport | IncomingDescription | None:
+    """Return what the intake makes of a message that is a str, perhaps with lone surrogates."""
+    return read(message.encode("utf-8", "surrogatepass"))
 
 
 def sha256(text: str) -> str:

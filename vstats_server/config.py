@@ -88,6 +88,8 @@ class ServerConfig(Settings):
     """Web pages of other origins that may watch; ``*`` for any."""
     offline_after: Annotated[float, Field(ge=1)] = 45.0
     """Seconds of silence after which a connected host counts as offline."""
+    write_interval: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """Seconds of news that a dashboard gets in one write; 0 for a write each."""
     limits: Limits = Limits()
     hosts: list[Host] = Field(default_factory=list)
 

@@ -2,7 +2,8 @@
 
 It relies, within websockets 17, on ``protocol.state``, ``protocol.send_close`` and ``send_ping``,
 ``protocol.max_message_size``, ``send_data``, ``transport``, ``paused``, and on being told through
-``connection_made``, ``connection_lost``, ``process_event``, ``resume_writing`` and ``send_data``.
+``connection_made``, ``connection_lost``, ``process_event``, ``resume_writing`` and ``send_data``,
+and on ``recv_messages.frames`` being what waits for ``recv()``.
 Its tests would notice a change in any of them.
 
 The library's own ``close()``, keepalive and ``Server.close()`` wait for ever on a connection whose
@@ -54,6 +55,9 @@ class RelayConnection(ServerConnection):
         on_lost: Called once, when the connection is gone.
         on_heard: Called for each data frame and each pong.
         on_writable: Called when a full send buffer has emptied.
+        on_ending: Called when nothing more may be sent: a Close was, or the connection is gone.
+        on_text: Called with a text message that came in one frame, not decoded, as soon as it is
+            there. Other messages, and all messages while this is None, are for ``recv()``.
     """
 
     def __init__(
@@ -66,6 +70,8 @@ class RelayConnection(ServerConnection):
         self.on_lost: Callable[[], None] = _ignore
         self.on_heard: Callable[[], None] = _ignore
         self.on_writable: Callable[[], None] = _ignore
+        self.on_ending: Callable[[], None] = _ignore
+        self.on_text: Callable[[bytes], None] | None = None
         self._on_made = on_made
         self._pong_due = False
         self._ping_timer: asyncio.TimerHandle | None = None
@@ -146,6 +152,7 @@ class RelayConnection(ServerConnection):
         """See :class:`asyncio.Protocol`."""
         super().connection_lost(exc)
         self.lost = True
+        self.on_ending()
         for timer in filter(None, (self._ping_timer, self._end_timer)):
             timer.cancel()
         self.on_lost()
@@ -161,6 +168,16 @@ class RelayConnection(ServerConnection):
                     self.transport.abort()
             if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.PONG):
                 self.on_heard()
+            if (
+                self.on_text is not None
+                and event.opcode is Opcode.TEXT
+                and event.fin
+                # What waits for recv(), a message in fragments perhaps, must not be overtaken.
+                and not self.recv_messages.frames
+            ):
+                # No queue and no task to wake: half of what taking a small message costs.
+                self.on_text(bytes(event.data))
+                return
         super().process_event(event)
 
     def resume_writing(self) -> None:
@@ -173,6 +190,7 @@ class RelayConnection(ServerConnection):
         """Send what the protocol has to say; its last word is the beginning of the end."""
         super().send_data()
         if self.protocol.state in (CLOSING, CLOSED):
+            self.on_ending()
             self._end_soon()
 
 

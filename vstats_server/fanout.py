@@ -1,4 +1,9 @@
-"""Write each message to every dashboard: framed once, and never more than a dashboard takes."""
+"""Write each message to every dashboard: framed once, written together, never more than it takes.
+
+Nearly all that a delivery costs is the system call that makes it. So a message's frame is built
+once for all dashboards, and while messages keep coming, each dashboard gets one write for all of
+them that came within the write interval. The first after a pause goes out at once.
+"""
 
 import asyncio
 import logging
@@ -14,7 +19,7 @@ __all__ = ["Dashboard", "Fanout"]
 logger = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
-"""Bytes written at a time when a mailbox is emptied."""
+"""Bytes of messages that are written at a time."""
 STALLED_AFTER = 10.0
 """Seconds without taking a byte after which a dashboard for which something waits is cut."""
 MOST_WAITING = 100_000
@@ -23,37 +28,32 @@ TOO_SLOW = 4408
 
 
 class Dashboard:
-    """One dashboard's end of the fan-out.
+    """A dashboard's own end of the fan-out: what waits for it once its connection is full.
 
-    A message goes straight to the connection while that keeps up. Once its send buffer is full,
-    messages wait in a mailbox, the newest report a host, until it has emptied.
+    Messages wait in a mailbox, the newest report a host, until the connection has emptied. How
+    many bytes it has been given is counted, since only that tells whether it takes any.
     """
 
     def __init__(self, connection: RelayConnection, now: float) -> None:
         self.connection = connection
         self._mailbox: Mailbox[bytes] = Mailbox()
-        self._written = 0
+        self._given = 0
         self._taken = 0
         self._progress_at = now
-        connection.on_writable = self.flush
 
-    def deliver(self, topic: str | None, framed: bytes) -> None:
-        """Send the message now or when its turn comes; with a topic, the newest one is enough."""
-        if not self._mailbox and not self.connection.full:
-            self._write(framed)
-        else:
-            self.enqueue(topic, framed)
+    @property
+    def in_step(self) -> bool:
+        """Whether it has been given all that there is, and takes more."""
+        return not self._mailbox and not self.connection.full
 
-    def enqueue(self, topic: str | None, framed: bytes) -> None:
-        """Let the message wait for its turn."""
-        if topic is None:
+    def enqueue(self, news: News, framed: bytes) -> None:
+        """Let a message wait for its turn, and drop what it makes worthless."""
+        if news.forget is not None:
+            self._mailbox.discard(news.forget)
+        if news.topic is None:
             self._mailbox.append(framed)
         else:
-            self._mailbox.put(topic, framed)
-
-    def discard(self, topic: str) -> None:
-        """Forget what waits under the topic."""
-        self._mailbox.discard(topic)
+            self._mailbox.put(news.topic, framed)
 
     def flush(self) -> None:
         """Write what waits, in large pieces, until the connection is full."""
@@ -61,38 +61,54 @@ class Dashboard:
             chunk = bytearray()
             while self._mailbox and len(chunk) < CHUNK:
                 chunk += self._mailbox.take()
-            self._write(bytes(chunk))
+            self.given(len(chunk))
+            self.connection.write(bytes(chunk))
 
-    def is_stalled(self, now: float) -> bool:
+    def given(self, size: int) -> None:
+        """Take note of bytes that were handed to its connection."""
+        self._given += size
+
+    def is_stalled(self, now: float, given_besides: int = 0) -> bool:
         """Return whether something has waited too long; to be asked about once a second."""
         unsent = self.connection.unsent
-        taken = self._written - unsent
+        taken = self._given + given_besides - unsent
         if not unsent or taken > self._taken:
             self._taken = taken
             self._progress_at = now
         return now - self._progress_at >= STALLED_AFTER or len(self._mailbox) > MOST_WAITING
 
-    def _write(self, frames: bytes) -> None:
-        self._written += len(frames)
-        self.connection.write(frames)
-
 
 class Fanout:
-    """All dashboards; the hub's watcher."""
+    """All dashboards; the hub's watcher.
 
-    def __init__(self) -> None:
+    Those in step are given each batch as it is, in one write; the others get its messages into
+    their mailboxes, and are in step again when these are empty.
+    """
+
+    def __init__(self, write_interval: float) -> None:
+        self.write_interval = write_interval
         self._dashboards: set[Dashboard] = set()
+        # Dashboards in step, with what the sum of all batches was when they came into step.
+        self._in_step: dict[Dashboard, int] = {}
+        self._given = 0
+        self._batch: list[tuple[News, bytes]] = []
+        self._batch_size = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._dashboards)
 
     def news(self, news: News) -> None:
-        """Deliver a message to every dashboard."""
+        """Deliver a message to every dashboard: now, or with others in a moment."""
         framed = frame(news.message)
-        for dashboard in self._dashboards:
-            if news.forget is not None:
-                dashboard.discard(news.forget)
-            dashboard.deliver(news.topic, framed)
+        self._batch.append((news, framed))
+        self._batch_size += len(framed)
+        if self._timer is None:
+            self._write_batch()
+            self._wait()
+        elif self._batch_size >= CHUNK:
+            # More at once would only wait in the send buffers, where nothing newer can replace it.
+            self._write_batch()
 
     @contextmanager
     def joined(self, connection: RelayConnection, snapshot: Iterable[News]) -> Iterator[Dashboard]:
@@ -100,25 +116,85 @@ class Fanout:
 
         Nothing is awaited between the two, so there is neither a gap nor a repeat.
         """
+        # What waits to be written is in the snapshot already.
+        self._write_batch()
         connection.limit_kernel_buffer()
         dashboard = Dashboard(connection, asyncio.get_running_loop().time())
         for news in snapshot:
-            dashboard.enqueue(news.topic, frame(news.message))
-        dashboard.flush()
+            dashboard.enqueue(news, frame(news.message))
+
+        def flush() -> None:
+            dashboard.flush()
+            self._sort(dashboard)
+
+        def leave() -> None:
+            self._dashboards.discard(dashboard)
+            self._step_out(dashboard)
+
         self._dashboards.add(dashboard)
+        connection.on_writable = flush
+        connection.on_ending = leave
+        flush()
         try:
             yield dashboard
         finally:
-            self._dashboards.discard(dashboard)
+            leave()
 
     def sweep(self) -> None:
         """Cut the dashboards that take nothing; to be called once a second."""
         now = asyncio.get_running_loop().time()
-        for dashboard in [d for d in self._dashboards if d.is_stalled(now)]:
-            logger.warning(
-                "dashboard at %s took nothing for %g s; cut",
-                dashboard.connection.address,
-                STALLED_AFTER,
-            )
-            self._dashboards.discard(dashboard)
-            dashboard.connection.cut(TOO_SLOW, "too slow")
+        for dashboard in list(self._dashboards):
+            besides = self._given - self._in_step.get(dashboard, self._given)
+            if dashboard.is_stalled(now, besides):
+                logger.warning(
+                    "dashboard at %s took nothing for %g s; cut",
+                    dashboard.connection.address,
+                    STALLED_AFTER,
+                )
+                dashboard.connection.cut(TOO_SLOW, "too slow")
+
+    def _wait(self) -> None:
+        if self.write_interval and self._dashboards:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self.write_interval, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._batch:
+            self._write_batch()
+            self._wait()
+
+    def _write_batch(self) -> None:
+        batch, self._batch, self._batch_size = self._batch, [], 0
+        if not batch:
+            return
+        # Who is not in step must not be given the batch twice: those who fall out of step while
+        # it is written have been given it.
+        for dashboard in self._dashboards - self._in_step.keys():
+            for news, framed in batch:
+                dashboard.enqueue(news, framed)
+        frames = b"".join(framed for _, framed in batch)
+        self._given += len(frames)
+        full = []
+        for dashboard in self._in_step:
+            connection = dashboard.connection
+            # No state to ask about: a connection that begins to end has left by then (on_ending).
+            connection.transport.write(frames)
+            if connection.paused:
+                full.append(dashboard)
+        for dashboard in full:
+            self._sort(dashboard)
+
+    def _sort(self, dashboard: Dashboard) -> None:
+        """Put the dashboard among those in step, or not, as is right now."""
+        if dashboard not in self._dashboards:
+            return
+        if not dashboard.in_step:
+            self._step_out(dashboard)
+        elif dashboard not in self._in_step:
+            self._in_step[dashboard] = self._given
+
+    def _step_out(self, dashboard: Dashboard) -> None:
+        since = self._in_step.pop(dashboard, None)
+        if since is not None:
+            dashboard.given(self._given - since)

@@ -14,10 +14,10 @@ from vstats_core.schema import Report, Section, Timestamp
 __all__ = ["IncomingDescription", "IncomingReport", "MessageError", "read"]
 
 # The envelope as our own agent and the protocol's page write it, around the report's own text.
-PREFIX: Final = '{"type":"metrics","data":'
-SUFFIX: Final = re.compile(r',"timestamp":"([0-9TZ:-]{20})"\}\Z')
+PREFIX: Final = b'{"type":"metrics","data":'
+SUFFIX: Final = re.compile(rb',"timestamp":"([0-9TZ:-]{20})"\}\Z')
 LONGEST_DESCRIPTION: Final = 64 * 1024
-LONGEST_SUFFIX: Final = len(',"timestamp":"2024-01-01T12:00:00Z"}')
+LONGEST_SUFFIX: Final = len(b',"timestamp":"2024-01-01T12:00:00Z"}')
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class _Envelope(Section):
     timestamp: Timestamp | MISSING = MISSING
 
 
-def read(message: str) -> IncomingReport | IncomingDescription | None:
+def read(message: bytes) -> IncomingReport | IncomingDescription | None:
     """Return the report or the description that the message carries, or None for a heartbeat.
 
     What is checked is exactly what will be passed on. The text of a report in the usual envelope
@@ -67,6 +67,7 @@ def read(message: str) -> IncomingReport | IncomingDescription | None:
 
     Raises:
         MessageError: for everything else, with what is wrong.
+        UnicodeDecodeError: for what is not UTF-8, and so no text message at all.
     """
     text, stamp = _cut_out(message)
     if text:
@@ -77,12 +78,13 @@ def read(message: str) -> IncomingReport | IncomingDescription | None:
             pass
         else:
             if stamp:
-                _check_envelope(_Envelope, {"timestamp": stamp})
-            return IncomingReport(_checked(content), text.encode())
+                _check_envelope(_Envelope, {"timestamp": stamp.decode()})
+            return IncomingReport(_checked(content), text)
     try:
         # The message around a report is one level more.
         return _read_any(strict_json.loads(message, deepest=strict_json.DEEPEST + 1))
     except JSONError as error:
+        message.decode()
         raise MessageError("invalid_json", error.reason) from None
 
 
@@ -111,13 +113,13 @@ def _read_any(envelope: Any) -> IncomingReport | IncomingDescription | None:
             raise MessageError("invalid_message", "type should be a string")
 
 
-def _cut_out(message: str) -> tuple[str, str]:
+def _cut_out(message: bytes) -> tuple[bytes, bytes]:
     """Return the texts of the report and of the envelope's timestamp, empty where there is none."""
-    if not message.startswith(PREFIX) or not message.endswith("}"):
-        return "", ""
+    if not message.startswith(PREFIX) or not message.endswith(b"}"):
+        return b"", b""
     if found := SUFFIX.search(message, max(0, len(message) - LONGEST_SUFFIX)):
         return message[len(PREFIX) : -LONGEST_SUFFIX], found[1]
-    return message[len(PREFIX) : -1], ""
+    return message[len(PREFIX) : -1], b""
 
 
 def _checked(content: Any) -> dict[str, Any]:

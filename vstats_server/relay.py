@@ -46,7 +46,7 @@ class Relay:
     ) -> None:
         self._path = path
         self._clock = clock or Clock()
-        self._fanout = Fanout()
+        self._fanout = Fanout(config.write_interval)
         self._hub = Hub(
             config.hosts,
             self._fanout.news,
@@ -120,6 +120,7 @@ class Relay:
             config = config.model_copy(update=keep)
         if config != self._config:
             self._use(config)
+            self._fanout.write_interval = config.write_interval
             self._hub.offline_after = config.offline_after
             self._hub.replace_hosts(config.hosts)
             self._revoke()

@@ -47,6 +47,7 @@ class AgentSession:
     async def run(self) -> None:
         """Take messages until the connection is gone."""
         self.connection.on_heard = self._heard
+        self.connection.on_text = self._take_text
         try:
             async for message in self.connection:
                 self._take(message)
@@ -58,21 +59,26 @@ class AgentSession:
             self._hub.heard(self.server_id)
 
     def _take(self, message: str | bytes) -> None:
-        if self.connection.was_cut:
-            return
-        if isinstance(message, bytes):
+        if isinstance(message, str):
+            self._take_text(message.encode())
+        elif not self.connection.was_cut:
             self.connection.cut(CloseCode.UNSUPPORTED_DATA, "text messages only")
-        elif self._within_limits():
-            try:
-                incoming = read(message)
-            except MessageError as bad:
-                self._refuse(bad)
-            else:
-                self._bad_in_a_row = 0
-                if isinstance(incoming, IncomingReport):
-                    self._hub.publish(self.server_id, incoming)
-                elif incoming is not None:
-                    self._hub.describe(self.server_id, incoming)
+
+    def _take_text(self, message: bytes) -> None:
+        if self.connection.was_cut or not self._within_limits():
+            return
+        try:
+            incoming = read(message)
+        except MessageError as bad:
+            self._refuse(bad)
+        except UnicodeDecodeError:
+            self.connection.cut(CloseCode.INVALID_DATA, "not UTF-8")
+        else:
+            self._bad_in_a_row = 0
+            if isinstance(incoming, IncomingReport):
+                self._hub.publish(self.server_id, incoming)
+            elif incoming is not None:
+                self._hub.describe(self.server_id, incoming)
 
     def _within_limits(self) -> bool:
         now = self._clock.monotonic()

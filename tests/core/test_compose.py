@@ -5,11 +5,10 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit import REPORT
+from kit import REPORT, read_text
 
 from vstats_core.compose import CORE_KEYS, Health, Part, check_fragment, compose
 from vstats_core.errors import FragmentError, JSONError
-from vstats_server.intake import read
 
 WELL = Health(age=0.25, duration=0.001, error="")
 SECTIONS = {key: value for key, value in REPORT.items() if key not in CORE_KEYS}
@@ -135,4 +134,4 @@ def test_the_server_takes_every_report_that_is_composed_of_checked_fragments(fra
     )
 
     message = f'{{"type":"metrics","data":{report.decode()}}}'
-    assert read(message).text == report
+    assert read_text(message).text == report

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from kit import FakeClock, config, metrics, receive, serving, snapshot
+from kit import FakeClock, config, metrics, read_text, receive, serving, snapshot
 
 from vstats_server.hub import Hub
-from vstats_server.intake import LONGEST_DESCRIPTION, IncomingDescription, MessageError, read
+from vstats_server.intake import LONGEST_DESCRIPTION, IncomingDescription, MessageError
 
 FANS = {
     "fans": {
@@ -69,9 +69,9 @@ async def test_a_description_outlives_its_connection_and_is_in_the_api():
 def test_the_same_description_again_is_no_news_and_another_is():
     news = []
     hub = Hub(config().hosts, news.append, offline_after=45, clock=FakeClock())
-    hub.describe("web-1", read(describe()))
-    hub.describe("web-1", read(describe()))
-    hub.describe("web-1", read(describe({})))
+    hub.describe("web-1", read_text(describe()))
+    hub.describe("web-1", read_text(describe()))
+    hub.describe("web-1", read_text(describe({})))
 
     assert [json.loads(n.message)["data"]["sections"] for n in news] == [FANS, {}]
     assert [n.topic for n in news] == [None, None]
@@ -79,7 +79,7 @@ def test_the_same_description_again_is_no_news_and_another_is():
 
 def test_a_description_of_a_host_that_is_gone_is_dropped():
     news = []
-    Hub([], news.append, offline_after=45).describe("web-1", read(describe()))
+    Hub([], news.append, offline_after=45).describe("web-1", read_text(describe()))
 
     assert news == []
 
@@ -100,7 +100,7 @@ def test_a_description_of_a_host_that_is_gone_is_dropped():
 )
 def test_a_description_that_breaks_the_rules_is_refused(message):
     with pytest.raises(MessageError) as caught:
-        read(message)
+        read_text(message)
 
     assert caught.value.code == "invalid_message"
 
@@ -113,7 +113,7 @@ def test_levels_are_optional_and_unknown_keys_are_kept():
         }
     }
 
-    assert json.loads(read(describe(sections)).sections) == sections
+    assert json.loads(read_text(describe(sections)).sections) == sections
 
 
 def test_a_description_has_64_kib_at_most():
@@ -121,7 +121,7 @@ def test_a_description_has_64_kib_at_most():
         field = {"title": "T", "unit": "none", "kind": "gauge"}
         return {"x": {"title": "X", "fields": {f"field{n}": field for n in range(count)}}}
 
-    assert isinstance(read(describe(of(1000))), IncomingDescription)
+    assert isinstance(read_text(describe(of(1000))), IncomingDescription)
     assert LONGEST_DESCRIPTION == 65536
     with pytest.raises(MessageError, match="64 KiB at most"):
-        read(describe(of(2000)))
+        read_text(describe(of(2000)))

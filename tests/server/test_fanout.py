@@ -22,6 +22,7 @@ from vstats_server import connection as connection_module
 from vstats_server import fanout as module
 from vstats_server.config import Limits
 from vstats_server.connection import FULL, frame
+from vstats_server.hub import News
 
 CLOSE, TEXT = 8, 1
 UNLIMITED = Limits(messages_per_second=1e6, message_burst=1_000_000)
@@ -242,7 +243,7 @@ async def test_a_dashboard_with_far_too_much_waiting_is_cut_at_once(monkeypatch)
     async with one_stalled() as (peers, _, dashboard), peers.agent() as agent:
         await stall(agent, dashboard)
         for _ in range(10):
-            dashboard.enqueue(None, b"")
+            dashboard.enqueue(News(b""), b"")
 
         assert dashboard.is_stalled(asyncio.get_running_loop().time())
 
@@ -265,7 +266,8 @@ async def test_what_waits_is_handed_over_in_pieces_as_the_reader_takes_it():
     async with one_stalled() as (peers, stalled, dashboard), peers.agent() as agent:
         await stall(agent, dashboard)
         for number in range(100):
-            dashboard.enqueue(None, frame(b'{"number":%d,"x":"%b"}' % (number, LARGE.encode())))
+            message = b'{"number":%d,"x":"%b"}' % (number, LARGE.encode())
+            dashboard.enqueue(News(message), frame(message))
 
         numbers = []
         while len(numbers) < 100:
@@ -350,3 +352,96 @@ async def test_every_dashboard_gets_every_message(count):
         for dashboard in dashboards:
             assert (await receive(dashboard))["type"] == "status"
             assert (await receive(dashboard))["data"]["metrics"]["uptime"] == 5
+
+
+class Writes:
+    """The writes that a connection's transport was given, one by one."""
+
+    def __init__(self, monkeypatch, connection):
+        self.all = []
+        write = connection.transport.write
+
+        def kept(frames):
+            self.all.append(bytes(frames))
+            write(frames)
+
+        monkeypatch.setattr(connection.transport, "write", kept)
+
+
+@contextlib.asynccontextmanager
+async def writes_of_one(monkeypatch, write_interval):
+    """Yield a hub's watcher, and the writes of a dashboard that has seen its snapshot."""
+    async with serving() as peers, peers.dashboard() as dashboard:
+        await snapshot(dashboard)
+        peers.relay._fanout.write_interval = write_interval
+        (end,) = peers.relay._fanout._dashboards
+        yield peers.relay._fanout.news, Writes(monkeypatch, end.connection), dashboard
+
+
+async def test_a_message_after_a_pause_goes_out_at_once(monkeypatch):
+    async with writes_of_one(monkeypatch, 3600) as (news, writes, _):
+        news(News(b"first"))
+
+        assert writes.all == [frame(b"first")]
+
+
+async def test_messages_that_come_while_others_do_are_written_together(monkeypatch):
+    async with writes_of_one(monkeypatch, 0.02) as (news, writes, dashboard):
+        for number in range(10):
+            news(News(b"%d" % number))
+        assert len(writes.all) == 1
+
+        received = [await dashboard.recv() for _ in range(10)]
+
+    assert received == [str(number) for number in range(10)]
+    assert writes.all[1] == b"".join(frame(b"%d" % number) for number in range(1, 10))
+
+
+async def test_with_an_interval_of_0_each_message_is_a_write(monkeypatch):
+    async with writes_of_one(monkeypatch, 0) as (news, writes, _):
+        for number in range(3):
+            news(News(b"%d" % number))
+
+        assert len(writes.all) == 3
+
+
+async def test_a_batch_that_grows_large_does_not_wait(monkeypatch):
+    async with writes_of_one(monkeypatch, 3600) as (news, writes, _):
+        news(News(b"first"))
+        for _ in range(5):
+            news(News(b"x" * 30_000))
+
+        assert [len(write) > 60_000 for write in writes.all] == [False, True]
+
+
+async def test_a_dashboard_that_arrives_while_a_batch_waits_gets_nothing_twice(monkeypatch):
+    async with serving() as peers, peers.dashboard() as early:
+        await snapshot(early)
+        peers.relay._fanout.write_interval = 3600
+        async with peers.agent() as agent:
+            await receive(early, "status")
+            for number in range(3):
+                await agent.send(metrics(uptime=number))
+            await (await agent.ping())
+            async with peers.dashboard() as late:
+                seen = [(await receive(late, "metrics"))["data"]["metrics"]["uptime"]]
+                peers.relay._fanout.write_interval = 0
+                peers.relay._fanout._on_timer()
+                await agent.send(metrics(uptime=99))
+                seen.append((await receive(late, "metrics"))["data"]["metrics"]["uptime"])
+            uptimes = [
+                (await receive(early, "metrics"))["data"]["metrics"]["uptime"] for _ in range(4)
+            ]
+
+    assert seen == [2, 99]
+    assert uptimes == [0, 1, 2, 99]
+
+
+async def test_what_one_dashboard_is_given_others_are_given_as_the_same_bytes(monkeypatch):
+    async with serving(config(write_interval=0)) as peers, contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            await snapshot(await stack.enter_async_context(peers.dashboard()))
+        all_writes = [Writes(monkeypatch, d.connection) for d in peers.relay._fanout._dashboards]
+        peers.relay._fanout.news(News(b"news"))
+
+    assert [writes.all[:1] for writes in all_writes] == [[frame(b"news")]] * 3

@@ -1,12 +1,11 @@
 import json
 
 import pytest
-from kit import OTHER_TOKEN, TOKEN, FakeClock, config, metrics, report
+from kit import OTHER_TOKEN, TOKEN, FakeClock, config, metrics, read_text, report
 from pydantic import SecretStr
 
 from vstats_server.config import Host
 from vstats_server.hub import Hub
-from vstats_server.intake import read
 
 
 class Watched:
@@ -32,7 +31,7 @@ class Watched:
         self.clock.now += seconds
 
     def publish(self, server_id="web-1", **changes):
-        self.hub.publish(server_id, read(metrics(**changes)))
+        self.hub.publish(server_id, read_text(metrics(**changes)))
 
     def online(self, **settings):
         """Connect web-1 and forget what that told."""
@@ -128,7 +127,7 @@ def test_rates_that_the_agent_knows_are_passed_on_untouched(watched):
 def test_a_report_without_a_network_gets_no_rates(watched):
     content = report()
     del content["network"]
-    watched.hub.publish("web-1", read(json.dumps({"type": "metrics", "data": content})))
+    watched.hub.publish("web-1", read_text(json.dumps({"type": "metrics", "data": content})))
 
     assert watched.told()[0]["data"]["metrics"] == content
 
