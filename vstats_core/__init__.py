@@ -4,7 +4,7 @@ from vstats_core.globs import Globs
 from vstats_core.hookspecs import Fragment, hookimpl
 from vstats_core.rates import Rate
 from vstats_core.schema import Section, Text
-from vstats_core.settings import CollectorSettings
+from vstats_core.settings import CollectorSettings, Interval, Settings, Timeout
 from vstats_core.units import (
     Bytes,
     BytesPerSecond,
@@ -33,6 +33,7 @@ __all__ = [
     "Fragment",
     "Globs",
     "Hertz",
+    "Interval",
     "Kind",
     "Levels",
     "PerSecond",
@@ -41,7 +42,9 @@ __all__ = [
     "Rpm",
     "Seconds",
     "Section",
+    "Settings",
     "Text",
+    "Timeout",
     "Unit",
     "Volts",
     "Watts",

@@ -79,6 +79,7 @@ class Agent:
         self._clock = clock or Clock()
         self._hostname = hostname
         self._lanes: list[Lane[Sections]] = []
+        self._hanging: list[Lane[Sections]] = []
         self._settled = asyncio.Event()
         self._changed = asyncio.Event()
         self._contested: set[str] = set()
@@ -113,7 +114,8 @@ class Agent:
         A collector that stays keeps its thread and its newest value; one that hangs is not called
         a second time because its settings have changed.
         """
-        running = {lane.name: lane for lane in self._lanes}
+        # One that was left out while it hung is still hanging, and must not be called twice.
+        running = {lane.name: lane for lane in (*self._hanging, *self._lanes)}
         self._interval = interval
         self._collectors = _in_order(collectors)
         self._lanes = []
@@ -124,8 +126,10 @@ class Agent:
             else:
                 lane.change(**self._terms(collector))
             self._lanes.append(lane)
+        self._hanging = [lane for lane in running.values() if lane.in_flight]
         for lane in running.values():
-            lane.retire()
+            if not lane.in_flight:
+                lane.retire()
         self._changed.set()
 
     def report(self) -> bytes:

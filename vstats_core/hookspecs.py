@@ -28,13 +28,14 @@ def vstats_settings() -> type[CollectorSettings] | None:
 
 
 @hookspec(firstresult=True)
-def vstats_sections() -> dict[str, Any] | None:
+def vstats_sections(settings: CollectorSettings) -> dict[str, Any] | None:
     """Return the type of each section that ``vstats_collect`` returns, by its key.
 
     A type is a model (a subclass of ``Section``), a list of one, or a type such as ``Bytes``. What
     is collected is held to it, and dashboards are told its titles, units, kinds and levels. Called
-    once, on the main thread, before the first report. A collector may leave this hook out: its
-    sections are passed on, and shown without units.
+    on the main thread, before the first report and when the settings have changed; leave the
+    argument out if you do not need it. A collector may leave this hook out: its sections are
+    passed on, and shown without units.
     """
 
 

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -170,8 +171,9 @@ def _bind_one(
         model = CollectorSettings
     elif not (isinstance(model, type) and issubclass(model, CollectorSettings)):
         raise PluginError(found.name, "vstats_settings did not return a CollectorSettings class")
-    sections = _sections(found, manager.subset_hook_caller("vstats_sections", others))
     settings = build(model, table, file=file, prefix=f"agent.collectors.{found.name}")
+    declare = partial(manager.subset_hook_caller("vstats_sections", others), settings=settings)
+    sections = _sections(found, declare)
     return Collector(found, settings, lambda: collect(settings=settings), ENABLED, sections)
 
 

@@ -4,7 +4,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["CollectorSettings", "Settings"]
+__all__ = ["CollectorSettings", "Interval", "Settings", "Timeout"]
+
+
+Interval = Annotated[float, Field(ge=1, le=86400)]
+"""Seconds between two calls."""
+
+Timeout = Annotated[float, Field(gt=0, le=3600)]
+"""Seconds that something may take."""
 
 
 class Settings(BaseModel):
@@ -24,7 +31,7 @@ class CollectorSettings(Settings):
 
     enabled: bool = True
     """Whether to collect at all."""
-    interval: Annotated[float, Field(ge=1, le=86400)] | None = None
+    interval: Interval | None = None
     """Seconds between two calls; without it, the agent's interval."""
-    timeout: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    timeout: Timeout = 2.0
     """Seconds that a call may take; a later answer counts as a failure."""

@@ -131,9 +131,12 @@ def run(plugin: object, **settings: Any) -> Fragment | None:
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
     model = manager.hook.vstats_settings() or CollectorSettings
-    fragment: Fragment | None = manager.hook.vstats_collect(settings=model(**settings))
+    told = model(**settings)
+    fragment: Fragment | None = manager.hook.vstats_collect(settings=told)
     if fragment is not None:
-        check_fragment(fragment, plugins.adapters(manager.hook.vstats_sections() or {}))
+        check_fragment(
+            fragment, plugins.adapters(manager.hook.vstats_sections(settings=told) or {})
+        )
     return fragment
 
 
@@ -200,10 +203,9 @@ class Conformance:
         assert faults == []
 
     def test_what_it_declares_can_be_shown(self, bound: Collector) -> None:
-        """Each declared section has a title and at least one field with one."""
+        """Each declared section, and each of its fields, has a title."""
         for section in describe(bound.sections).values():
             assert section["title"]
-            assert section["fields"]
             assert all(field["title"] for field in section["fields"].values())
 
     def test_it_prints_nothing(self, bound: Collector, capfd: pytest.CaptureFixture[str]) -> None:

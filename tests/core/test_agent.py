@@ -233,6 +233,9 @@ async def test_a_collector_that_hangs_is_not_called_again_because_its_settings_c
     await asyncio.to_thread(called.wait, 5)
     agent.reconfigure([collector("c", collect, timeout=1)], 1)
     await reports.until(2)
+    agent.reconfigure([], 1)
+    agent.reconfigure([collector("c", collect, timeout=1)], 1)
+    await reports.until(3)
     running.cancel()
     hang.set()
 

@@ -3,6 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
+
+from vstats_core import Levels
+from vstats_core.testing import run
 from vstats_diskio import DiskActivity, DiskIoCollector, DiskIoSettings
 from vstats_diskio.collector import (
     Counters,
@@ -11,9 +14,6 @@ from vstats_diskio.collector import (
     parse_counters,
     read_whole_disks,
 )
-
-from vstats_core import Levels
-from vstats_core.testing import run
 
 KEYS = ("read_count", "write_count", "read_bytes", "write_bytes")
 KEYS += ("read_time", "write_time", "busy_time")

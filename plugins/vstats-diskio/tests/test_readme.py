@@ -6,10 +6,10 @@ import tomllib
 from pathlib import Path
 
 from pydantic import TypeAdapter
-from vstats_diskio import DiskIoCollector, DiskIoSettings, plugin
 
 from vstats_core import CollectorSettings
 from vstats_core.testing import Recording, run
+from vstats_diskio import DiskIoCollector, DiskIoSettings, plugin
 
 HERE = Path(__file__).parent
 README = (HERE.parent / "README.md").read_text(encoding="utf-8")

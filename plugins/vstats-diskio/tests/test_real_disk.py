@@ -5,10 +5,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from vstats_diskio import DiskIoCollector
-from vstats_diskio.collector import parse_counters, read_counters, read_whole_disks
 
 from vstats_core.testing import run
+from vstats_diskio import DiskIoCollector
+from vstats_diskio.collector import parse_counters, read_counters, read_whole_disks
 
 DISKSTATS = Path("/proc/diskstats")
 SECTOR = 512

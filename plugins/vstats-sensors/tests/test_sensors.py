@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import psutil
 import pytest
-from vstats_sensors import SensorsCollector, Temperature, plugin
 
 from vstats_core import Levels
 from vstats_core.testing import Recording, run
+from vstats_sensors import SensorsCollector, Temperature, plugin
 
 MACHINES = Path(__file__).parent / "machines"
 
