@@ -134,9 +134,8 @@ def run(plugin: object, **settings: Any) -> Fragment | None:
     told = model(**settings)
     fragment: Fragment | None = manager.hook.vstats_collect(settings=told)
     if fragment is not None:
-        check_fragment(
-            fragment, plugins.adapters(manager.hook.vstats_sections(settings=told) or {})
-        )
+        declared = manager.hook.vstats_sections(settings=told) or {}
+        check_fragment(fragment, plugins.adapters(declared))
     return fragment
 
 

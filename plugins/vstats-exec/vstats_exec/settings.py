@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from vstats_core import CollectorSettings
+from vstats_core import CollectorSettings, Interval, Settings
 
 __all__ = ["Command", "ExecSettings"]
 
@@ -20,16 +20,8 @@ Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-class Command(BaseModel):
+class Command(Settings):
     """A table ``[[agent.collectors.exec.commands]]``."""
-
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
 
     name: Name
     """What its answer is called in the report: letters, digits, `.`, `_` and `-`, at most 64."""
@@ -46,7 +38,7 @@ class Command(BaseModel):
 class ExecSettings(CollectorSettings):
     """The table ``[agent.collectors.exec]``."""
 
-    interval: Annotated[float, Field(ge=1, le=86400)] | None = 10.0
+    interval: Interval | None = 10.0
     """Seconds between two calls; all commands run in each of them, at the same time."""
     timeout: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """Seconds that a call may take: a second more than the slowest command, at least."""

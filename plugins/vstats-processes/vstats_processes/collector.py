@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import psutil
 from pydantic import Field
 
-from vstats_core import CollectorSettings, Fragment, hookimpl
+from vstats_core import CollectorSettings, Fragment, Interval, hookimpl
 from vstats_processes.readers import RUNNING, ZOMBIE, Identity, Linux, Other, Process, Reader
 from vstats_processes.section import Processes
 
@@ -19,7 +19,7 @@ __all__ = ["ProcessesCollector", "ProcessesSettings", "Use", "plugin", "shares"]
 class ProcessesSettings(CollectorSettings):
     """The table ``[agent.collectors.processes]``."""
 
-    interval: Annotated[float, Field(ge=1, le=86400)] | None = 10.0
+    interval: Interval | None = 10.0
     """Seconds between two calls, over which the CPU time is measured."""
     top: Annotated[int, Field(ge=1, le=50)] = 5
     """How many processes each list has, 1 to 50."""
