@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -57,6 +58,11 @@ def next_due(last: float, now: float, interval: float) -> float:
     return last + interval * max(1, -((last - now) // interval))
 
 
+def read_hostname() -> str:
+    """Return what the machine calls itself; it may be any bytes, and must not cost the report."""
+    return os.fsencode(socket.gethostname()).decode(errors="replace")
+
+
 class Agent:
     """Composes a report of what its collectors last said, once a tick, and offers it to its sinks.
 
@@ -71,7 +77,7 @@ class Agent:
         *,
         interval: float,
         clock: Clock | None = None,
-        hostname: Callable[[], str] = socket.gethostname,
+        hostname: Callable[[], str] = read_hostname,
     ) -> None:
         self._collectors = _in_order(collectors)
         self._sinks = sinks
@@ -137,7 +143,7 @@ class Agent:
         self._name_rivals()
         report = compose(
             (
-                Part(lane.name, lane.value or {}, Health(lane.age, lane.busy_for, lane.error))
+                Part(lane.name, lane.value or {}, Health(lane.age, lane.busy_for, lane.complaint))
                 for lane in self._lanes
             ),
             timestamp=self._clock.utc(),

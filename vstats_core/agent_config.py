@@ -1,6 +1,7 @@
 """What the agent is told: the table ``[agent]``, and the token, wherever it is kept."""
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from vstats_core.config import build, read, refuse_if_others_may_read
+from vstats_core.config import build, read, read_bytes, refuse_if_others_may_read
 from vstats_core.errors import Complaint, ConfigError
 from vstats_core.settings import Settings
 
-__all__ = ["AgentSettings", "is_loopback", "load", "token", "warnings"]
+__all__ = ["AgentSettings", "TokenMissingError", "is_loopback", "load", "token", "warnings"]
 
 SHORTEST_TOKEN = 22
 """Characters of a token that carry 128 bits in base64."""
@@ -52,6 +53,10 @@ class AgentSettings(Settings):
         return self
 
 
+class TokenMissingError(ConfigError):
+    """The file that should hold the token is not there, or not yet."""
+
+
 def load(path: Path) -> AgentSettings:
     """Return the table ``[agent]`` of the file.
 
@@ -77,20 +82,26 @@ def token(settings: AgentSettings, file: str, environment: Mapping[str, str]) ->
     value = environment.get("VSTATS_TOKEN", "")
     credentials = environment.get("CREDENTIALS_DIRECTORY")
     credential = Path(credentials, "token") if credentials else None
-    if value:
-        place = "VSTATS_TOKEN"
-    elif credential is not None and credential.is_file():
-        place, value = str(credential), credential.read_text(errors="replace").strip()
-    elif settings.token is not None:
-        value = settings.token.get_secret_value()
-    elif settings.token_file is not None:
-        place = "agent.token_file"
-        try:
-            value = settings.token_file.read_text(errors="replace").strip()
+    try:
+        if value:
+            file, place = "VSTATS_TOKEN", ""
+        elif credential is not None and os.path.lexists(credential):
+            file, place = str(credential), ""
+            value = read_bytes(credential).decode(errors="replace").strip()
+        elif settings.token is not None:
+            value = settings.token.get_secret_value()
+        elif settings.token_file is not None:
+            place = "agent.token_file"
+            value = read_bytes(settings.token_file).decode(errors="replace").strip()
             refuse_if_others_may_read(settings.token_file, "the token")
-        except OSError as error:
-            complaint = f"{settings.token_file}: {error.strerror}"
-            raise ConfigError([Complaint(file, place, complaint)]) from None
+    except FileNotFoundError as error:
+        complaint = f"{settings.token_file}: {error.strerror}"
+        raise TokenMissingError([Complaint(file, place, complaint)]) from None
+    except OSError as error:
+        complaint = error.strerror or str(error)
+        if place:
+            complaint = f"{settings.token_file}: {complaint}"
+        raise ConfigError([Complaint(file, place, complaint)]) from None
     if not value:
         complaint = "no token; `vstats-server hosts add NAME` makes one"
         raise ConfigError([Complaint(file, place, complaint)])

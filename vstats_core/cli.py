@@ -6,17 +6,18 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
 from vstats_core import agent_config, logs, strict_json
 from vstats_core.agent import Agent
-from vstats_core.agent_config import AgentSettings
+from vstats_core.agent_config import AgentSettings, TokenMissingError
 from vstats_core.collectors_cli import collectors
 from vstats_core.configuration import DEFAULT_FILE, Configuration
 from vstats_core.describe import describe
 from vstats_core.errors import ConfigError, PluginError
+from vstats_core.logs import printable
 from vstats_core.plugins import Collector
 from vstats_core.version import __version__
 
@@ -26,13 +27,16 @@ logger = logging.getLogger(__name__)
 
 BAD_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 FAILED = 1
+LONGEST_COMPLAINT = 1000
+MAX_DESCRIPTION = 63 * 1024
+"""Less than the 64 KiB that the server takes."""
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, readable=False),
     help=f"The configuration file.  [default: {DEFAULT_FILE}]",
 )
 @click.option("--verbose", is_flag=True, help="Log in more detail.")
@@ -43,12 +47,12 @@ def cli(context: click.Context, file: Path | None, *, verbose: bool) -> None:
 
     Without a command: run until SIGTERM or Ctrl-C.
     """
+    answers = _keep_stdout()
     logs.configure(verbose=verbose)
-    context.obj = Configuration(file, _keep_stdout())
+    context.obj = Configuration(file, answers)
     if context.invoked_subcommand is None:
         configuration: Configuration = context.obj
-        settings = configuration.settings()
-        bound = configuration.collectors(settings)
+        settings, bound = configuration.load()
         token = agent_config.token(settings, str(configuration.path), os.environ)
         for warning in agent_config.warnings(settings, token):
             logger.warning("%s", warning)
@@ -65,7 +69,7 @@ def cli(context: click.Context, file: Path | None, *, verbose: bool) -> None:
 @click.pass_obj
 def report(configuration: Configuration) -> None:
     """Print one report as JSON, without a server."""
-    settings = configuration.settings(optional=True)
+    settings = configuration.settings()
     bound = configuration.collectors(settings)
     configuration.log_absent(bound)
     configuration.answer(asyncio.Runner().run(_report_once(settings, bound)))
@@ -76,18 +80,14 @@ def report(configuration: Configuration) -> None:
 @click.pass_obj
 def check(configuration: Configuration) -> None:
     """Load the configuration and say what is wrong with it."""
-    settings = configuration.settings()
-    bound = configuration.collectors(settings)
+    settings, bound = configuration.load()
     configuration.log_absent(bound)
-    token_file = settings.token_file
-    if token_file is not None and not token_file.exists() and not os.environ.get("VSTATS_TOKEN"):
-        logger.warning(
-            "%s: agent.token_file: %s does not exist yet; the agent will not start without it",
-            configuration.path,
-            token_file,
-        )
-    else:
+    try:
         token = agent_config.token(settings, str(configuration.path), os.environ)
+    except TokenMissingError as error:
+        # It may come by another way than this file, and later.
+        logger.warning("%s; the agent will not start without it", error)
+    else:
         for warning in agent_config.warnings(settings, token):
             logger.warning("%s: %s", configuration.path, warning)
     configuration.answer(f"{configuration.path}: ok")
@@ -133,8 +133,7 @@ async def _run(
 def _reread(configuration: Configuration) -> tuple[AgentSettings, list[Collector]] | None:
     """Return what the file says now, or None, with all complaints logged."""
     try:
-        settings = configuration.settings()
-        bound = configuration.collectors(settings)
+        settings, bound = configuration.load()
     except ConfigError as error:
         for complaint in error.complaints:
             logger.error("%s; the last valid configuration stays", complaint)  # noqa: TRY400
@@ -145,8 +144,16 @@ def _reread(configuration: Configuration) -> tuple[AgentSettings, list[Collector
 
 
 def _description(collectors: list[Collector]) -> bytes:
-    declared = {key: t for c in collectors if c.enabled for key, t in c.sections.items()}
-    return strict_json.dumps(describe(declared))
+    """Return what all plugins declare, as far as the server takes it."""
+    declared: dict[str, Any] = {}
+    for collector in collectors:
+        more = declared | describe(collector.sections) if collector.enabled else declared
+        if len(strict_json.dumps(more)) > MAX_DESCRIPTION:
+            name = collector.found.name
+            logger.warning("collector %s: its fields are not described: too many in all", name)
+        else:
+            declared = more
+    return strict_json.dumps(declared)
 
 
 async def _report_once(settings: AgentSettings, collectors: list[Collector]) -> bytes:
@@ -160,15 +167,22 @@ def _keep_stdout() -> IO[str]:
 
     A collector, or a library that it uses, may print: the answer must stay readable all the same.
     """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed by whoever started us: the next file must not take its place
+            os.open(os.devnull, os.O_RDWR)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    sys.stdout.flush()
     os.dup2(2, 1)
+    sys.stdout = sys.stdout or answers
+    sys.stderr = sys.stderr or answers
     return answers
 
 
 def fail(error: ConfigError) -> NoReturn:
     """Say what is wrong with the configuration and end with 78, which systemd does not restart."""
-    click.echo(str(error), err=True)
+    for complaint in error.complaints:
+        click.echo(printable(str(complaint), LONGEST_COMPLAINT), err=True)
     sys.exit(BAD_CONFIGURATION)
 
 
@@ -186,6 +200,9 @@ def leave(code: int) -> NoReturn:
 
 def main() -> None:
     """Run ``vstats-agent``."""
+    # From the first moment on, whatever a plugin's import does; the loop's handlers come later.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         cli()
     except ConfigError as error:

@@ -32,7 +32,7 @@ def collectors() -> None:
 @click.pass_obj
 def list_collectors(configuration: Configuration) -> None:
     """Name each collector, its distribution and version, and its state."""
-    settings = configuration.settings(optional=True)
+    settings = configuration.settings()
     rows = [("NAME", "DISTRIBUTION", "VERSION", "STATE")] + [
         (found.name, found.distribution, found.version, collector.state)
         for collector in configuration.collectors(settings)
@@ -88,7 +88,7 @@ def run_collector(configuration: Configuration, name: str, count: int) -> None:
     collector = _named(configuration, name)
     if not collector.enabled:
         raise PluginError(name, collector.state)
-    interval = collector.settings.interval or configuration.settings(optional=True).interval
+    interval = collector.settings.interval or configuration.settings().interval
     outcome = try_out(collector, times=1, pause=0).outcomes[0]
     if outcome.fragment is None and outcome.error is None and not outcome.hung:
         time.sleep(min(interval, 0.5))
@@ -127,7 +127,7 @@ def _named(configuration: Configuration, name: str) -> Collector:
     if not chosen:
         names = {found.name for found in installed}
         raise PluginError(name, f"not installed{did_you_mean(name, names)}")
-    settings = configuration.settings(optional=True)
+    settings = configuration.settings()
     tables = {name: settings.collectors.get(name, {})}
     return plugins.bind(chosen, tables, file=str(configuration.path))[0]
 
@@ -163,8 +163,7 @@ def _shown(outcome: Outcome) -> str:
         return str(outcome.error) or type(outcome.error).__name__
     if outcome.fragment is None:
         return "null"
-    members = (f'"{key}":{text.decode()}' for key, text in outcome.sections.items())
-    return "{" + ",".join(members) + "}"
+    return f"{{{b','.join(outcome.sections.values()).decode()}}}"
 
 
 def _toml(value: Any) -> str:

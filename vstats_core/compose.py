@@ -11,10 +11,17 @@ from vstats_core.errors import FragmentError
 from vstats_core.messages import faults
 from vstats_core.schema import SECTION_NAMES, Report
 
-__all__ = ["CORE_KEYS", "Health", "Part", "Sections", "check_fragment", "compose"]
+__all__ = [
+    "CORE_KEYS",
+    "Health",
+    "Part",
+    "Sections",
+    "check_fragment",
+    "compose",
+]
 
 Sections = Mapping[str, bytes]
-"""Top-level keys of a report and their JSON, checked."""
+"""Top-level keys of a report and, for each, the member's JSON: key, colon, value; checked."""
 
 CORE_KEYS = frozenset({"timestamp", "hostname", "collectors", "agent"})
 """What no collector may return: the core's own."""
@@ -60,25 +67,33 @@ def check_fragment(fragment: Any, declared: Mapping[str, TypeAdapter[Any]] = _NO
             raise FragmentError(f"the key {key!r:.100} should be a string")
         if key in CORE_KEYS:
             raise FragmentError(f"the key {key!r} belongs to the agent itself")
+    # What the protocol names has bounds of its own; the report's stands for all.
+    most = MAX_REPORT if fragment.keys() & SECTION_NAMES else MAX_FRAGMENT
     # Turning a value into text lets no other thread run: what is large is refused before.
-    if _is_larger_than(MAX_FRAGMENT, fragment):
-        raise FragmentError(f"too large: at most {MAX_FRAGMENT} bytes of JSON are allowed")
+    if _is_larger_than(most, fragment):
+        raise FragmentError(f"too large: at most {most} bytes of JSON are allowed")
     deepest = strict_json.DEEPEST - 1  # the report around it is one level more
-    sections = {key: strict_json.dumps(value, deepest=deepest) for key, value in fragment.items()}
-    if sum(map(len, sections.values())) > MAX_FRAGMENT:
-        raise FragmentError(f"too large: at most {MAX_FRAGMENT} bytes of JSON are allowed")
-    content = {key: strict_json.loads(text) for key, text in sections.items()}
-    known = {key: value for key, value in content.items() if key in SECTION_NAMES}
-    try:
-        Report.model_validate(_NOTHING_ELSE | known)
-    except ValidationError as error:
-        raise FragmentError(_in_words(error)) from None
-    for key in content.keys() & declared.keys():
-        try:
-            declared[key].validate_python(content[key])
-        except ValidationError as error:
-            raise FragmentError(f"{key}: {_in_words(error)}") from None
+    sections = {
+        key: strict_json.dumps(key) + b":" + strict_json.dumps(value, deepest=deepest)
+        for key, value in fragment.items()
+    }
+    if sum(map(len, sections.values())) > most:
+        raise FragmentError(f"too large: at most {most} bytes of JSON are allowed")
+    for key, member in sections.items():
+        _check_section(key, member, declared.get(key))
     return sections
+
+
+def _check_section(key: str, member: bytes, declared: TypeAdapter[Any] | None) -> None:
+    """Hold a section to the protocol's model of it, or to the type that its plugin declares."""
+    try:
+        if key in SECTION_NAMES:
+            Report.model_validate(_NOTHING_ELSE | strict_json.loads(b"{" + member + b"}"))
+        elif declared is not None:
+            declared.validate_json(member[len(strict_json.dumps(key)) + 1 :])
+    except ValidationError as error:
+        place = "" if key in SECTION_NAMES else f"{key}: "
+        raise FragmentError(place + _in_words(error)) from None
 
 
 def _in_words(error: ValidationError) -> str:
@@ -111,23 +126,30 @@ def compose(
     Of two parts with one section the later one's stands. A part that would make the report too
     large is left out, and its health says so.
     """
-    report: dict[str, bytes] = {
-        "timestamp": strict_json.dumps(timestamp),
-        "hostname": strict_json.dumps(hostname),
+    parts = list(parts)
+    health = {part.name: _told(part.health) for part in parts}
+    core = {
+        "timestamp": timestamp,
+        "hostname": hostname,
+        "agent": {"version": version, "interval": interval},
     }
-    health: dict[str, dict[str, Any]] = {}
-    size = 0
-    for name, sections, (age, duration, error) in parts:
-        added = sum(len(key) + len(text) for key, text in sections.items())
+    report: dict[str, bytes] = {}
+    size = len(strict_json.dumps(core)) + len(strict_json.dumps(health))
+    for name, sections, _ in parts:
+        added = sum(len(member) + 1 for member in sections.values())
         if size + added > MAX_REPORT:
-            error = "left out: the report would be too large"  # noqa: PLW2901
+            health[name] |= {"ok": False, "error": "left out: the report would be too large"}
         else:
             size += added
             report |= sections
-        health[name] = {"ok": not error, "age": round(age, 3), "duration": round(duration, 6)}
-        if error:
-            health[name]["error"] = error
-    report["collectors"] = strict_json.dumps(health)
-    report["agent"] = strict_json.dumps({"version": version, "interval": interval})
-    members = (strict_json.dumps(key) + b":" + text for key, text in report.items())
-    return b"{" + b",".join(members) + b"}"
+    head, rest = strict_json.dumps(core), strict_json.dumps({"collectors": health})
+    return b",".join((head[:-1], *report.values(), rest[1:]))
+
+
+def _told(health: Health) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "ok": not health.error,
+        "age": round(health.age, 3),
+        "duration": round(health.duration, 6),
+    }
+    return told | ({"error": health.error} if health.error else {})

@@ -1,6 +1,8 @@
 """From a TOML file to a model, or to a complaint that says where and what to do."""
 
+import codecs
 import difflib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -12,7 +14,14 @@ from pydantic import BaseModel, ValidationError
 
 from vstats_core.errors import Complaint, ConfigError
 
-__all__ = ["PROGRAMS", "build", "did_you_mean", "read", "refuse_if_others_may_read"]
+__all__ = [
+    "PROGRAMS",
+    "build",
+    "did_you_mean",
+    "read",
+    "read_bytes",
+    "refuse_if_others_may_read",
+]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -27,7 +36,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         ConfigError: for a file that cannot be read, is not TOML or has another table.
     """
     try:
-        tables = tomli.loads(path.read_bytes().decode())
+        tables = tomli.loads(read_bytes(path).decode())
     except OSError as error:
         raise ConfigError([Complaint(str(path), "", error.strerror or str(error))]) from None
     except UnicodeDecodeError as error:
@@ -41,7 +50,9 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         # What the parser does not catch of Python's own: an integer of more than 4,300 digits.
         raise ConfigError([Complaint(str(path), "", "holds a number that is too long")]) from None
     complaints = [
-        Complaint(str(path), key, f"unknown table{did_you_mean(key, PROGRAMS)}")
+        Complaint(str(path), key, "should be one table, not several of that name")
+        if key in PROGRAMS and isinstance(table, list)
+        else Complaint(str(path), key, f"unknown table{did_you_mean(key, PROGRAMS)}")
         if isinstance(table, dict)
         else Complaint(str(path), key, "a key outside every table; which program is it for?")
         for key, table in tables.items()
@@ -50,6 +61,23 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
     if complaints:
         raise ConfigError(complaints)
     return tables
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what a regular file holds, less a byte order mark; never wait for a pipe's writer.
+
+    Raises:
+        OSError: when it cannot be read, or is not a regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except ValueError as error:  # a name with a NUL in it
+        raise OSError(errno.EINVAL, str(error)) from None
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "should be a regular file")
+        return file.read().removeprefix(codecs.BOM_UTF8)
 
 
 def build(model: type[M], table: dict[str, Any], *, file: str, prefix: str) -> M:

@@ -1,14 +1,16 @@
 """What every command of ``vstats-agent`` begins with: the file, the collectors, a clean output."""
 
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
-from vstats_core import agent_config, plugins
+from vstats_core import agent_config, config, plugins
 from vstats_core.agent_config import AgentSettings
+from vstats_core.errors import Complaint, ConfigError
 from vstats_core.plugins import Collector
 
 __all__ = ["DEFAULT_FILE", "Configuration", "table"]
@@ -26,11 +28,45 @@ class Configuration:
         self.given = file is not None
         self.path = file or DEFAULT_FILE
 
-    def settings(self, *, optional: bool = False) -> AgentSettings:
-        """Return ``[agent]``; without a file, where one is optional, the defaults."""
-        if optional and not self.given and not self.path.exists():
+    def load(self) -> tuple[AgentSettings, list[Collector]]:
+        """Return ``[agent]`` and every installed collector, bound to its table.
+
+        Raises:
+            ConfigError: with all that is wrong with either.
+        """
+        complaints: list[Complaint] = []
+        try:
+            settings = agent_config.load(self.path)
+            tables = settings.collectors
+        except ConfigError as error:
+            complaints += error.complaints
+            settings = AgentSettings()
+            tables = _collectors_of(config.read(self.path).get("agent", {}))
+        try:
+            bound = plugins.bind(plugins.find(), tables, file=str(self.path))
+        except ConfigError as error:
+            complaints += error.complaints
+        if complaints:
+            raise ConfigError(complaints)
+        return settings, bound
+
+    def settings(self) -> AgentSettings:
+        """Return ``[agent]``, or the defaults if no file was named and there is none to read."""
+        if self.given:
+            return agent_config.load(self.path)
+        try:
+            self.path.stat()
+            return agent_config.load(self.path)
+        except FileNotFoundError:
             return AgentSettings()
-        return agent_config.load(self.path)
+        except (ConfigError, OSError) as error:
+            # The machine's own file is not for everybody to read; these commands do without.
+            if os.access(self.path, os.R_OK):
+                raise
+            logger.warning(
+                "%s is not used: %s", self.path, getattr(error, "strerror", None) or error
+            )
+            return AgentSettings()
 
     def answer(self, text: str | bytes) -> None:
         """Print what was asked for."""
@@ -46,6 +82,14 @@ class Configuration:
             if not collector.enabled and collector.state != "disabled":
                 name, reason = collector.found.name, collector.state
                 logger.warning("collector %s is skipped: %s", name, reason)
+
+
+def _collectors_of(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what can be taken for the collectors' tables of an ``[agent]`` that is not valid."""
+    tables = table.get("collectors")
+    if not isinstance(tables, dict):
+        return {}
+    return {name: each for name, each in tables.items() if isinstance(each, dict)}
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

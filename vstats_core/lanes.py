@@ -70,7 +70,7 @@ class Lane(Generic[T]):
         self._take(**terms)
         self._settled = settled
         self._failures = 0
-        self._calls = 0
+        self._answers = 0
         self._asked_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._collected_at = self._loop.time()
@@ -108,6 +108,11 @@ class Lane(Generic[T]):
         return self.value is not None or bool(self.error)
 
     @property
+    def complaint(self) -> str:
+        """What is wrong; empty when nothing is, and while there is honestly nothing to say."""
+        return self.error or ("" if self._answers else "no answer yet")
+
+    @property
     def age(self) -> float:
         """Seconds since the value was collected; while there is none, since the start."""
         return self._loop.time() - self._collected_at
@@ -124,7 +129,6 @@ class Lane(Generic[T]):
 
     def _ask(self) -> None:
         self.in_flight = True
-        self._calls += 1
         self._asked_at = self._loop.time()
         self._next_call = self._asked_at + self._interval
         self._deadline = self._loop.call_later(self._timeout, self._overdue)
@@ -142,6 +146,7 @@ class Lane(Generic[T]):
         if self._deadline is not None:
             self._deadline.cancel()
         self.in_flight = False
+        self._answers += 1
         self.duration = answer.duration
         left = self._offspring.count()
         if self.late:
@@ -164,7 +169,7 @@ class Lane(Generic[T]):
         if value is not None:
             self.value = value
             self._collected_at = self._asked_at
-        elif self._calls == 1:
+        elif self._answers == 1:
             self._next_call = self._asked_at + SOON
             self._loop.call_later(SOON, self.ask_if_due, SOON)
 
@@ -204,8 +209,9 @@ def _answer(call: Callable[[], T | None]) -> Answer[T]:
     value, error = None, ""
     try:
         value = call()
-    except BaseException as failure:  # noqa: BLE001 - sys.exit() in a collector ends nothing
+    except BaseException as failure:
         error = _describe(failure)
+        logger.debug("%s raised", threading.current_thread().name, exc_info=failure)
     return Answer(value, error, time.monotonic() - started)
 
 

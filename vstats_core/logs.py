@@ -74,6 +74,6 @@ def worth_logging(count: int) -> bool:
     return count & (count - 1) == 0
 
 
-def printable(text: str) -> str:
+def printable(text: str, longest: int = 200) -> str:
     """Return the start of a stranger's text, safe to print on one line."""
-    return "".join(c if c.isprintable() else "?" for c in text[:200])
+    return "".join(c if c.isprintable() else "?" for c in text[:longest])

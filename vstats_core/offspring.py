@@ -1,14 +1,11 @@
 """Know which threads a collector has started and left running."""
 
-import sys
 import threading
-from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 __all__ = ["Offspring"]
 
 _families: "WeakKeyDictionary[threading.Thread, Offspring]" = WeakKeyDictionary()
-_STARTS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
 
 
 class Offspring:
@@ -28,19 +25,17 @@ class Offspring:
         _families[thread] = self
 
 
-def _on_audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in _STARTS:
-        # Python tells of a new thread on the one that starts it (sys.audit).
-        family = _families.get(threading.current_thread())
-        thread = getattr(arguments[0], "__self__", None)
-        if family is not None and isinstance(thread, threading.Thread):
-            family._add(thread)  # noqa: SLF001
+_start = threading.Thread.start
 
 
-_watching = threading.Lock()
+def _noted_start(thread: threading.Thread) -> None:
+    family = _families.get(threading.current_thread())
+    if family is not None:
+        family._add(thread)  # noqa: SLF001
+    _start(thread)
 
 
 def _watch() -> None:
-    # An audit hook cannot be taken out again: one is enough for all, for ever.
-    if _watching.acquire(blocking=False):
-        sys.addaudithook(_on_audit)
+    # Python does not say who has started a thread (an audit event tells of it from 3.12 on), and
+    # guessing by time would blame whoever happened to run just then.
+    threading.Thread.start = _noted_start  # type: ignore[method-assign, assignment]

@@ -14,11 +14,12 @@ from typing import Any
 import pluggy
 from pydantic import TypeAdapter
 
-from vstats_core import hookspecs
+from vstats_core import hookspecs, strict_json
 from vstats_core.config import build, did_you_mean
 from vstats_core.describe import describe
 from vstats_core.errors import Complaint, ConfigError, PluginError
 from vstats_core.hookspecs import Fragment
+from vstats_core.logs import printable
 from vstats_core.schema import SECTION_NAMES
 from vstats_core.settings import CollectorSettings
 
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 GROUP = "vstats"
 OURS = "vstats-monitor"
 ENABLED = "enabled"
+MAX_DESCRIPTION = 16 * 1024
+"""Bytes of what one plugin declares; the server takes 64 KiB for all of them together."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
@@ -147,11 +150,14 @@ def _register(manager: pluggy.PluginManager, found: Found, table: dict[str, Any]
         # A disabled collector is not imported: it can be broken, or merely large.
         return "disabled"
     try:
-        manager.register(found.entry_point.load(), name=found.name)
+        plugin = found.entry_point.load()
+        if isinstance(plugin, type):
+            return "is a class; the entry point should name an instance of it"
+        manager.register(plugin, name=found.name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001
-        return f"cannot be loaded: {type(error).__name__}: {error}"
+        return printable(" ".join(f"cannot be loaded: {type(error).__name__}: {error}".split()))
     return ENABLED
 
 
@@ -182,11 +188,13 @@ def _sections(found: Found, declare: Callable[[], Any]) -> dict[str, Any]:
     try:
         sections = dict(declare() or {})
         adapters(sections)
-        describe(sections)
+        description = strict_json.dumps(describe(sections))
     except Exception as error:
         raise PluginError(found.name, f"vstats_sections failed: {error!r}") from error
     if taken := SECTION_NAMES & sections.keys():
         raise PluginError(found.name, f"may not declare {min(taken)}: the protocol does")
+    if len(description) > MAX_DESCRIPTION:
+        raise PluginError(found.name, f"declares more than {MAX_DESCRIPTION} bytes of fields")
     return sections
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import Event
 
 from vstats_core import strict_json
 from vstats_core.backoff import Backoff
@@ -34,7 +35,20 @@ REPLACED = 4409
 PAUSE_WHEN_REPLACED = 60.0
 
 NOTHING = b"{}"
+MOST_UNSENT = 1024 * 1024
+"""Bytes that may wait for a server that does not read."""
 HEARTBEAT = b'{"type":"heartbeat"}'
+
+
+class _Connection(ClientConnection):
+    """websockets' connection, less the patience with a server that only takes."""
+
+    def process_event(self, event: Event) -> None:
+        # Whoever pings without reading the pongs must not get our memory.
+        is_ping = isinstance(event, Frame) and event.opcode is Opcode.PING
+        if is_ping and self.transport.get_write_buffer_size() > MOST_UNSENT:
+            self.transport.abort()
+        super().process_event(event)
 
 
 class _Connect(connect):
@@ -70,6 +84,7 @@ class Uplink:
         self._trouble = ""
         self._attempts = 0
         self._refusals = 0
+        self._short_lives = 0
 
     def offer(self, report: bytes) -> None:
         """Let the report be sent as soon as can be, unless a newer one comes first."""
@@ -93,6 +108,7 @@ class Uplink:
             try:
                 async with _Connect(
                     self._url,
+                    create_connection=_Connection,
                     additional_headers={"Authorization": f"Bearer {self._token}"},
                     user_agent_header=f"vstats-agent/{__version__}",
                     compression=None,
@@ -102,8 +118,10 @@ class Uplink:
                     max_size=64 * 1024,
                 ) as connection:
                     connected_at = loop.time()
-                    logger.info("connected to %s", self._url)
-                    self._trouble, self._attempts = "", 0
+                    self._trouble, self._attempts, self._refusals = "", 0, 0
+                    # One that is closed again at once, again and again, is not said each time.
+                    if worth_logging(self._short_lives + 1):
+                        logger.info("connected to %s", self._url)
                     await self._use(connection)
                 delay = self._after_close(connection, loop.time() - connected_at)
             except InvalidStatus as error:
@@ -173,7 +191,8 @@ class Uplink:
 
     def _after_close(self, connection: ClientConnection, lived: float) -> float:
         self._backoff.lived(lived)
-        code, reason = connection.close_code, printable(connection.close_reason or "")
+        self._short_lives = 0 if lived >= Backoff.HEALTHY else self._short_lives + 1
+        code, reason = _ending(connection)
         if code == REPLACED:
             delay = PAUSE_WHEN_REPLACED
             logger.warning(
@@ -183,7 +202,9 @@ class Uplink:
             )
         else:
             delay = self._backoff.next()
-            logger.warning("connection lost (%s %s); trying again in %.1f s", code, reason, delay)
+            if worth_logging(self._short_lives or 1):
+                text = "connection lost (%s %s); trying again in %.1f s"
+                logger.warning(text, code, reason, delay)
         return delay
 
     def _after_refusal(self, status: int) -> float:
@@ -207,6 +228,14 @@ class Uplink:
                 delay,
                 self._attempts,
             )
+
+
+def _ending(connection: ClientConnection) -> tuple[int, str]:
+    """Return code and reason of the Close that came, else of the one that we sent."""
+    close = connection.protocol.close_rcvd or connection.protocol.close_sent
+    if close is None:
+        return CloseCode.ABNORMAL_CLOSURE, "without a word"
+    return close.code, printable(close.reason)
 
 
 async def _say_goodbye(connection: ClientConnection, code: CloseCode, reason: str) -> None:

@@ -33,7 +33,7 @@ DEFAULT_FILE = Path("/etc/vstats/server.toml")
 @click.option(
     "--config",
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, readable=False),
     default=DEFAULT_FILE,
     show_default=True,
     help="The configuration file.",

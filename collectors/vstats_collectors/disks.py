@@ -243,8 +243,12 @@ class Inquiry:
         self._silent: set[tuple[str, str]] = set()
 
     def usages(self, mounts: Collection[Mount]) -> dict[Mount, Usage]:
-        """Return the sizes that came within the patience; an older question is not waited for."""
+        """Return the sizes that came within the patience, or since the previous round.
+
+        A question of an earlier round is not waited for, and no second one is asked beside it.
+        """
         in_flight = {key: old for key, old in self._in_flight.items() if not old.over.is_set()}
+        since = {key: old for key, old in self._in_flight.items() if key not in in_flight}
         asked = {
             mount: Question(self._ask, mount.point)
             for mount in mounts
@@ -254,13 +258,18 @@ class Inquiry:
         self._silent.intersection_update(map(_key, mounts))
         deadline = time.monotonic() + self._patience
         usages = {}
-        for mount, question in asked.items():
-            over = question.over.wait(max(0.0, deadline - time.monotonic()))
-            if not over:
+        for mount in mounts:
+            question = asked.get(mount)
+            if question is None:
                 self._missed(mount)
-            elif question.answer is not None:
-                self._heard(mount)
-                usages[mount] = question.answer
+                continue
+            self._heard(mount)
+            over = question.over.wait(max(0.0, deadline - time.monotonic()))
+            # What is slow, but answers before the next round, is reported a round later.
+            late = since.get(_key(mount))
+            answer = question.answer if over else late.answer if late is not None else None
+            if answer is not None:
+                usages[mount] = answer
         return usages
 
     def _missed(self, mount: Mount) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import time
@@ -123,7 +124,7 @@ def test_a_token_file_that_is_not_there_yet_is_a_warning_of_check_and_an_error_o
     started = agent("--config", path)
 
     assert checked.returncode == 0
-    assert "does not exist yet" in checked.stderr
+    assert "No such file or directory; the agent will not start without it" in checked.stderr
     assert started.returncode == 78
 
 
@@ -139,3 +140,125 @@ def test_config_stands_before_the_subcommand_and_help_says_so():
     assert "Usage: python -m vstats_core [OPTIONS] [COMMAND]" in agent("--help").stdout
     assert "--config" in agent("--help").stdout
     assert agent("report", "--config", "x").returncode == 2
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path):
+    path = written(tmp_path, "[agent]\nintervall = 1\n[agent.collectors.disks]\nfoo = 1\n")
+
+    lines = agent("--config", path, "check").stderr.splitlines()
+
+    assert [line.split(": ")[1] for line in lines] == [
+        "agent.intervall",
+        "agent.collectors.disks.foo",
+    ]
+
+
+@pytest.mark.parametrize("command", [["check"], []])
+def test_a_named_pipe_is_no_configuration_and_is_not_waited_for(tmp_path, command):
+    path = tmp_path / "agent.toml"
+    os.mkfifo(path)
+
+    result = agent("--config", path, *command)
+
+    assert (result.returncode, result.stderr) == (78, f"{path}: should be a regular file\n")
+
+
+def test_a_service_managers_token_that_cannot_be_read_is_said_in_a_line(tmp_path):
+    path = written(tmp_path, "")
+    (tmp_path / "token").mkdir()
+
+    result = agent("--config", path, environment={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+    assert (result.returncode, result.stderr) == (
+        78,
+        f"{tmp_path}/token: Is a directory\n",
+    )
+
+
+def test_a_hostile_key_is_printed_on_one_short_line(tmp_path):
+    path = written(tmp_path, f'[agent]\n"{"k" * 5000}\\u001b[31m" = 1\n')
+
+    result = agent("--config", path, "check")
+
+    assert "\x1b" not in result.stderr
+    assert len(result.stderr) < 1100
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
+def test_a_closed_stream_ends_nothing(tmp_path, closed):
+    path = written(tmp_path, f"[agent]\ntoken = '{'t' * 43}'\n")
+    command = f"exec {sys.executable} -m vstats_core --config {path} check {closed}"
+
+    assert (
+        subprocess.run(
+            command, shell=True, check=False, timeout=20, stderr=subprocess.DEVNULL
+        ).returncode
+        == 0
+    )
+
+
+def test_verbose_shows_no_secret(tmp_path):
+    path = written(tmp_path, "[agent]\nurl = 'ws://127.0.0.1:1/ws/agent'\n")
+    environment = {"VSTATS_TOKEN": "hunter2" * 5}
+    with subprocess.Popen(
+        [*AGENT, "--verbose", "--config", path],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    ) as running:
+        lines = ""
+        while "cannot connect" not in lines:
+            lines += running.stderr.readline()
+        running.terminate()
+
+    assert "DEBUG" in lines
+    assert "hunter2" not in lines
+    assert running.returncode == 0
+
+
+def test_what_a_collector_prints_does_not_spoil_the_answer(tmp_path):
+    site = tmp_path / "site"
+    info = site / "acme-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[vstats]\nprints = acme_prints\n")
+    source = "from vstats_core import hookimpl\n@hookimpl\ndef vstats_collect():\n    print('noise'); return {'p': 1}\n"
+    (site / "acme_prints.py").write_text(f"print('noise')\n{source}")
+
+    result = agent("report", environment={"PYTHONPATH": str(site)})
+
+    assert json.loads(result.stdout)["p"] == 1
+    assert "noise" in result.stderr
+
+
+SHOWN = ("show", "check", "run")
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_a_collector_that_is_not_installed_is_named_with_what_was_meant(command):
+    result = agent("collectors", command, "memroy")
+
+    assert result.returncode == 1
+    assert result.stderr == "collector memroy: not installed; did you mean 'memory'?\n"
+
+
+def test_show_prints_settings_origin_answer_and_duration():
+    shown = agent("collectors", "show", "load").stdout
+
+    assert "load: vstats-monitor" in shown
+    assert "vstats_collectors.load:plugin" in shown
+    assert "timeout   2.0    2.0      Seconds that a call may take" in shown
+    assert '{"load_average":{"one":' in shown
+
+
+def test_run_prints_a_line_of_json_a_call():
+    lines = agent("collectors", "run", "cpu", "--count", "2").stdout.splitlines()
+
+    assert [list(json.loads(line)) for line in lines] == [["cpu"], ["cpu"]]
+
+
+def test_a_new_collector_needs_a_name_that_is_free_and_a_folder_that_is_not_there(tmp_path):
+    assert "installed already" in agent("collectors", "new", "cpu", "--in", tmp_path).stderr
+    assert "a letter first" in agent("collectors", "new", "9", "--in", tmp_path).stderr
+    assert agent("collectors", "new", "fans", "--in", tmp_path).returncode == 0
+    assert "is there already" in agent("collectors", "new", "fans", "--in", tmp_path).stderr

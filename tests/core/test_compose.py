@@ -1,3 +1,5 @@
+import datetime as dt
+import enum
 import json
 import math
 import time
@@ -6,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import REPORT, read_text
+from pydantic import TypeAdapter
 
 from vstats_core.compose import CORE_KEYS, Health, Part, check_fragment, compose
 from vstats_core.errors import FragmentError, JSONError
+from vstats_core.schema import Section
 
 WELL = Health(age=0.25, duration=0.001, error="")
 SECTIONS = {key: value for key, value in REPORT.items() if key not in CORE_KEYS}
@@ -111,6 +115,47 @@ def test_a_part_that_would_make_the_report_too_large_is_left_out_by_name():
 
     assert [f"x{n}" in report for n in range(5)] == [True, True, True, True, False]
     assert report["collectors"]["p4"]["error"] == "left out: the report would be too large"
+
+
+def test_a_key_that_is_no_text_is_refused():
+    with pytest.raises(JSONError):
+        check_fragment({"caf\udce9": 1})
+
+
+def test_health_counts_towards_the_size_of_a_report():
+    failing = [Part(f"p{n}", {}, Health(1.0, 1.0, "ü" * 900)) for n in range(60)]
+    large = [Part(f"l{n}", check_fragment({f"x{n}": "y" * 60_000}), WELL) for n in range(4)]
+
+    report = compose([*large, *failing], timestamp="", hostname="", version="", interval=1)
+
+    assert len(report) < 262_144
+
+
+def test_a_section_of_the_protocol_may_be_as_large_as_the_protocol_allows():
+    item = REPORT["network"]["interfaces"][0] | {"name": "enp-with-a-long-name"}
+    network = {"interfaces": [item] * 1024, "total_rx": 1, "total_tx": 1}
+
+    check_fragment({"network": network})
+
+
+def test_a_declared_type_sees_what_json_can_say():
+    class Colour(enum.StrEnum):
+        RED = "red"
+
+    class Lamp(Section):
+        colour: Colour
+        at: tuple[int, int]
+        since: dt.datetime
+
+    declared = {"lamp": TypeAdapter(Lamp)}
+
+    check_fragment(
+        {"lamp": {"colour": "red", "at": [1, 2], "since": "2024-01-01T12:00:00Z"}}, declared
+    )
+    with pytest.raises(FragmentError, match=r"lamp: colour: "):
+        check_fragment(
+            {"lamp": {"colour": "x", "at": [1, 2], "since": "2024-01-01T12:00:00Z"}}, declared
+        )
 
 
 anything = st.recursive(

@@ -66,6 +66,91 @@ async def test_the_newest_good_value_is_kept_with_its_age_and_the_calls_duration
     assert 0 <= runner.lane.busy_for < 1
 
 
+async def test_the_age_is_that_of_the_value_and_not_of_the_lane(monkeypatch):
+    loop = asyncio.get_running_loop()
+    runner = Runner(Collector(1))
+    born = runner.lane._collected_at
+    later = loop.time() + 100
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "time", lambda: later)
+        await_answer = asyncio.ensure_future(runner.settled.wait())
+        runner.lane.ask_if_due()
+    await await_answer
+
+    assert runner.lane._collected_at == later
+    assert runner.lane._collected_at > born
+
+
+async def test_a_collector_that_has_not_answered_yet_is_not_well():
+    release = threading.Event()
+    runner = Runner(Collector(release.wait, None))
+    runner.lane.ask_if_due(slack=1e9)
+    assert runner.lane.complaint == "no answer yet"
+    assert not runner.lane.answered
+
+    release.set()
+    await runner.wait()
+
+    assert runner.lane.complaint == ""
+
+
+async def test_a_collector_that_leaves_threads_running_is_not_called_until_they_end(monkeypatch):
+    monkeypatch.setattr("vstats_core.lanes.MOST_OFFSPRING", 3)
+    end = threading.Event()
+    calls = []
+
+    def leak():
+        calls.append(1)
+        threading.Thread(target=end.wait, daemon=True).start()
+        return 1
+
+    runner = Runner(leak)
+    for _ in range(4):
+        await runner.ask()
+    assert runner.lane.error == "left 4 threads running; at most 3 are allowed"
+    assert not runner.lane.ask_if_due(slack=1e9)
+
+    end.set()
+    while runner.lane._offspring.count():
+        await asyncio.to_thread(threading.Event().wait, 0.01)
+    await runner.ask()
+
+    assert runner.lane.error == ""
+    assert len(calls) == 5
+
+
+async def test_threads_of_threads_are_counted_and_those_of_others_are_not():
+    end = threading.Event()
+
+    def grandchild():
+        threading.Thread(target=end.wait, daemon=True).start()
+        end.wait()
+
+    def leak():
+        child = threading.Thread(target=grandchild, daemon=True)
+        child.start()
+        return 1
+
+    runner = Runner(leak)
+    other = threading.Thread(target=end.wait, daemon=True)
+    other.start()
+    await runner.ask()
+    while runner.lane._offspring.count() < 2:
+        await asyncio.to_thread(threading.Event().wait, 0.01)
+
+    assert runner.lane._offspring.count() == 2
+    end.set()
+    other.join()
+
+
+async def test_a_traceback_is_logged_for_those_who_ask_for_detail(caplog):
+    caplog.set_level(logging.DEBUG)
+    await Runner(Collector(fails)).ask()
+
+    (record,) = [r for r in caplog.records if r.levelno == logging.DEBUG and r.exc_info]
+    assert record.getMessage() == "collector fans raised"
+
+
 async def test_a_collector_is_called_on_one_thread_of_its_own_which_is_a_daemon():
     collector = Collector(1)
     runner = Runner(collector)

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from vstats_core.logs import LINE, OneLine, printable, worth_logging
+from vstats_core.logs import LINE, Flood, OneLine, printable, worth_logging
 
 
 def line(message: str, *arguments: object) -> str:
@@ -29,6 +29,36 @@ def test_a_stranger_cannot_forge_a_line_or_a_colour():
     assert "\n" not in text
     assert "\x1b" not in text
     assert "\r" not in text
+
+
+def record(name, created):
+    made = logging.LogRecord(name, logging.INFO, "x.py", 1, "noise %d", (7,), None)
+    made.created = created
+    return made
+
+
+def test_what_others_log_is_limited_and_what_was_left_out_is_counted():
+    flood = Flood()
+    passed = [flood.filter(record("acme.fans", 100.0)) for _ in range(50)]
+    later = record("acme.fans", 107.0)
+
+    assert passed == [True] * 10 + [False] * 40
+    assert flood.filter(later)
+    assert later.getMessage() == "noise 7 (40 more left out)"
+
+
+def test_our_own_log_is_never_left_out():
+    flood = Flood()
+
+    assert all(flood.filter(record("vstats_core.lanes", 100.0)) for _ in range(50))
+
+
+def test_one_that_floods_does_not_silence_another():
+    flood = Flood()
+    for _ in range(50):
+        flood.filter(record("acme", 100.0))
+
+    assert flood.filter(record("other", 100.0))
 
 
 def test_a_repetition_is_logged_at_powers_of_two():

@@ -184,3 +184,71 @@ def test_a_name_that_could_not_be_a_table_is_refused(installed, name):
     installed("acme", **{name: GOOD})
 
     assert "its name should be letters" in find(installed.entries())[0].refusal
+
+
+HEAVY = HEAD + (
+    "from typing import Annotated\nimport math\nfrom vstats_core import Celsius, Levels, Section\n"
+    "{model}\n"
+    "@hookimpl\ndef vstats_sections():\n    return {sections}\n"
+    "@hookimpl\ndef vstats_collect():\n    return {{}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "sections", "reason"),
+    [
+        (
+            "Hot = Annotated[Celsius, Levels(warn=80, critical=math.inf)]",
+            "{'x': Hot}",
+            "vstats_sections failed",
+        ),
+        (
+            "M = type('M', (Section,), {'__annotations__': {f'f{n}': int for n in range(3000)}})",
+            "{'x': M}",
+            "declares more than",
+        ),
+        ("", "{'cpu': Celsius}", "may not declare cpu: the protocol does"),
+        ("", "{'x': object()}", "vstats_sections failed"),
+        ("", "5", "vstats_sections failed"),
+    ],
+    ids=["endless level", "too many fields", "ours", "no type", "no dict"],
+)
+def test_a_declaration_that_nobody_could_use_keeps_its_collector_from_being_loaded(
+    installed, model, sections, reason
+):
+    installed("acme-bad", bad=HEAVY.format(model=model, sections=sections))
+
+    assert reason in states(bound(installed))["bad"]
+
+
+def test_a_class_in_place_of_an_instance_is_named_for_what_it_is(installed):
+    source = HEAD + "class Fans:\n    @hookimpl\n    def vstats_collect(self):\n        return {}\n"
+    installed("acme-fans", fans=source)
+    entry = next(iter(installed.entries()))
+    by_class = type(entry)("fans", f"{entry.value}:Fans", "vstats")
+
+    (collector,) = bind(find([by_class]), {}, file="f")
+
+    assert collector.state == "is a class; the entry point should name an instance of it"
+
+
+def test_what_keeps_a_collector_from_being_loaded_is_said_on_one_line(installed):
+    installed("acme-bad", bad="raise RuntimeError('a\\n\\x1b[31m' * 500)\n")
+
+    state = states(bound(installed))["bad"]
+
+    assert "\n" not in state
+    assert "\x1b" not in state
+    assert len(state) <= 200
+
+
+def test_what_is_declared_may_depend_on_the_settings(installed):
+    source = HEAD + (
+        "from vstats_core import Count\n"
+        "@hookimpl\ndef vstats_sections(settings):\n    return {'x': Count} if settings.interval else {}\n"
+        "@hookimpl\ndef vstats_collect():\n    return {}\n"
+    )
+    installed("acme-x", x=source)
+
+    assert not bound(installed)[0].sections
+    assert list(bound(installed, {"x": {"interval": 5}})[0].sections) == ["x"]

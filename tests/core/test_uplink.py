@@ -6,6 +6,7 @@ import logging
 import pytest
 from kit import TOKEN, receive, serving, snapshot
 from websockets.asyncio.server import serve
+from websockets.protocol import State
 
 from vstats_core import uplink as uplink_module
 from vstats_core.backoff import Backoff
@@ -287,6 +288,50 @@ async def test_a_server_that_does_not_answer_pings_is_left(monkeypatch, caplog):
         writer.transport.abort()
 
     assert "has not answered a ping" in caplog.text
+
+
+async def test_a_server_that_closes_at_once_again_and_again_is_not_said_each_time(caplog):
+    pauses = Pauses(most=9)
+    async with Server().serving() as server, connecting(server.url, pauses):
+        for _ in range(9):
+            await (await server.connections.get()).close(1013, "later")
+        await pauses.reached.wait()
+
+    said = [r.getMessage() for r in caplog.records if r.name == "vstats_core.uplink"]
+    assert sum(line.startswith("connected to") for line in said) == 4
+    assert sum(line.startswith("connection lost (1013 later)") for line in said) == 4
+
+
+async def test_a_close_of_our_own_is_said_by_its_code(caplog):
+    pauses = Pauses(most=1)
+    async with Server().serving() as server, connecting(server.url, pauses):
+        await (await server.connections.get()).send("x" * 100_000)
+        await pauses.reached.wait()
+
+    assert "connection lost (1009" in caplog.text
+
+
+async def test_a_server_that_pings_and_does_not_read_does_not_get_our_memory(monkeypatch, caplog):
+    monkeypatch.setattr(uplink_module, "MOST_UNSENT", 10_000)
+    pauses = Pauses(most=1)
+    async with Server().serving() as server, connecting(server.url, pauses):
+        connection = await server.connections.get()
+        connection.transport.pause_reading()
+        while connection.state is State.OPEN:
+            for _ in range(1000):
+                connection.protocol.send_ping(b"x" * 125)
+            connection.send_data()
+            await asyncio.sleep(0)
+        await pauses.reached.wait()
+
+    assert "connection lost" in caplog.text
+
+
+async def test_nothing_is_compressed():
+    async with Server().serving() as server, connecting(server.url):
+        await server.connections.get()
+
+    assert "Sec-WebSocket-Extensions" not in server.requests[0].headers
 
 
 async def test_an_agent_that_ends_says_goodbye():

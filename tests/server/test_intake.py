@@ -519,7 +519,7 @@ def refuse_constant(name):
 def check(message):
     try:
         incoming = read_text(message)
-    except MessageError:
+    except (MessageError, UnicodeDecodeError):
         return
     if incoming is not None:
         for text in (incoming.text, b'{"data":{"metrics":%b}}' % incoming.text):

@@ -73,7 +73,7 @@ metric_without_timestamp_and_labels 12.47
 	indented{}	.5
 no_space_before_the_value{a="}"}-1.5e-3
 a:b:c{} +7.
-""".lstrip("\n")  # noqa: E501 - the format's own example
+""".lstrip("\n")
 
     assert parse_prometheus(text.encode()) == [
         sample("http_requests_total", 1027, method="post", code="200"),
