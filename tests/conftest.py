@@ -2,10 +2,17 @@
 
 import inspect
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import settings
+
+# How long an example takes says more of the machine than of the code. A gate gives the same answer
+# each time it is asked; a developer's run looks somewhere new.
+settings.register_profile("vstats", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("vstats")
 
 
 @pytest.fixture(autouse=True)
