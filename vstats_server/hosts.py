@@ -28,6 +28,7 @@ def add(path: Path, name: str, *, id_: str | None, location: str, tags: Sequence
     """
     token = secrets.token_urlsafe(TOKEN_BYTES)
     host = tomlkit.table()
+    host.trivia.indent = "\n"
     if id_ is not None:
         host["id"] = id_
     elif slug(name):

@@ -217,6 +217,31 @@ def test_sighup_reloads_and_a_broken_file_changes_nothing(fleet):
         assert [host["name"] for host in fleet.hosts()] == ["Renamed"]
 
 
+def test_sighup_makes_an_agent_read_its_settings_again(fleet):
+    file = fleet.add("web-1")
+    good = file.read_text()
+    with fleet.relay(), fleet.dashboard() as dashboard, agent(file) as reporter:
+        assert "load_average" in dashboard.next("metrics")["metrics"]
+
+        file.write_text(good + "[agent.collectors.load]\nenabled = fasle\n")
+        reporter.process.send_signal(signal.SIGHUP)
+        reporter.until(r"web-1\.toml:\d+:\d+: .*; the last valid configuration stays")
+        assert "load_average" in dashboard.next("metrics")["metrics"]
+
+        file.write_text(good + "interval = 2\n[agent.collectors.load]\nenabled = false\n")
+        reporter.process.send_signal(signal.SIGHUP)
+        reporter.until("settings reloaded")
+        report = dashboard.next("metrics")["metrics"]
+        while "load_average" in report:
+            report = dashboard.next("metrics")["metrics"]
+        code, _ = reporter.end()
+
+    assert report["agent"]["interval"] == 2
+    assert "load" not in report["collectors"]
+    assert "cpu" in report["collectors"]
+    assert code == 0
+
+
 def test_a_port_that_is_taken_is_said_in_a_line(fleet):
     with fleet.relay(), running("-m", "vstats_server", "--config", fleet.file) as second:
         second.until(f"cannot listen on 127.0.0.1 port {fleet.port}: Address already in use")
