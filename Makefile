@@ -14,7 +14,7 @@ demo: .venv/.demo ## watch this very machine; PORT= chooses the port
 	@$(BIN)/vstats-server demo --port $(PORT)
 
 test: .venv/.dev ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 isolation: .venv/.dev ## measure what ill-behaved collectors cost the others (4 minutes)
 	$(BIN)/python benchmarks/isolation.py

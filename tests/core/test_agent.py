@@ -128,7 +128,7 @@ async def test_a_collector_with_a_longer_interval_of_its_own_keeps_its_value_bet
         *([1], "text", {"x": math.nan}, {"x": object()}, {"x": "y" * 100_000}, {"cpu": {}}),
         *({"hostname": "forged"}, {"x": "\ud800"}, {5: 5}),
     ],
-    ids=lambda answer: repr(answer)[:30],
+    ids=range(9),
 )
 async def test_one_collector_that_returns_rubbish_costs_only_its_own_section(answer):
     reports = await run(

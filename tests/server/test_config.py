@@ -5,6 +5,7 @@ import pytest
 from kit import OTHER_TOKEN, TOKEN, config, sha256
 from pydantic import SecretStr
 
+from vstats_core import config as core_config
 from vstats_core.errors import ConfigError
 from vstats_server.config import Host, Limits, ServerConfig, digest, load, slug, warnings
 
@@ -333,14 +334,14 @@ def test_a_file_that_vanishes_while_it_is_read_is_a_complaint(tmp_path, monkeypa
     path = tmp_path / "server.toml"
     path.write_text(f'[[server.hosts]]\nname = "a"\ntoken = "{TOKEN}"')
     path.chmod(0o600)
-    read_bytes = type(path).read_bytes
+    read_bytes = core_config.read_bytes
 
-    def read_and_remove(self):
-        text = read_bytes(self)
-        self.unlink()
+    def read_and_remove(path):
+        text = read_bytes(path)
+        path.unlink()
         return text
 
-    monkeypatch.setattr(type(path), "read_bytes", read_and_remove)
+    monkeypatch.setattr(core_config, "read_bytes", read_and_remove)
 
     with pytest.raises(ConfigError):
         load(path)
