@@ -5,16 +5,19 @@ PORT ?= 3001
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format isolation clean
+.PHONY: help demo test check format bench isolation clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: .venv/.demo ## watch this very machine; PORT= chooses the port
 	@$(BIN)/vstats-server demo --port $(PORT)
 
 test: .venv/.dev ## run every test
 	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+bench: .venv/.dev ## measure the relay and the agent beside their peers (half an hour; needs cc)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 isolation: .venv/.dev ## measure what ill-behaved collectors cost the others (4 minutes)
 	$(BIN)/python benchmarks/isolation.py

@@ -173,6 +173,7 @@ class Relay:
 
     async def _handle(self, connection: ServerConnection) -> None:
         connection = cast("RelayConnection", connection)
+        connection.forget_handshake()
         connection.keep_alive(PING_INTERVAL)
         agent = self._admission.agents.get(connection)
         if agent is not None:

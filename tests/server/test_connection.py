@@ -6,7 +6,7 @@ import socket
 from functools import partial
 
 import pytest
-from kit import client_frame, closed, raw_peer, until
+from kit import client_frame, closed, raw_peer, serving, snapshot, until
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.frames import Frame, Opcode
@@ -321,3 +321,14 @@ async def test_a_connection_that_has_sent_no_request_is_aborted_when_cut(station
         station.made[0].cut(1001, "bye")
 
         await until(lambda: station.made[0].lost)
+
+
+async def test_an_open_connection_holds_no_headers_any_more():
+    async with serving() as peers, peers.dashboard() as dashboard:
+        await snapshot(dashboard)
+        (connection,) = peers.relay._admission.dashboards
+
+        assert list(connection.request.headers) == []
+        assert connection.response is None
+        # Frames are still told from a handshake.
+        await (await dashboard.ping())

@@ -1,0 +1,1 @@
+"""Relays to compare ours with."""
