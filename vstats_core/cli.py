@@ -1,6 +1,7 @@
 """``vstats-agent``: run the agent, print a report, look at the collectors, check the file."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -193,8 +194,9 @@ def leave(code: int) -> NoReturn:
     registered to run at exit; either may hang, and SIGTERM is answered within 2 s all the same.
     """
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
+            stream.flush()
     os._exit(code)
 
 

@@ -12,6 +12,7 @@ TCP connection. Nothing here ever waits.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,9 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import CLOSED, CLOSING, OPEN, Event
 
-__all__ = ["FULL", "RelayConnection", "frame"]
+__all__ = ["FULL", "RelayConnection"]
+
+logger = logging.getLogger(__name__)
 
 FULL = 64 * 1024
 """Bytes that may wait in a connection's send buffer before it counts as full."""
@@ -33,19 +36,6 @@ MOST_PINGS = 100
 """Pings taken from a peer that does not read their pongs."""
 
 _NO_REQUEST = Request("", Headers())
-_FINAL_TEXT = 0x80 | Opcode.TEXT
-
-
-def frame(message: bytes) -> bytes:
-    """Return a text message as the frame that every peer gets: a server's frames carry no mask."""
-    size = len(message)
-    if size < 126:  # noqa: PLR2004 - RFC 6455, 5.2
-        head = bytes((_FINAL_TEXT, size))
-    elif size < 0x10000:  # noqa: PLR2004
-        head = bytes((_FINAL_TEXT, 126)) + size.to_bytes(2, "big")
-    else:
-        head = bytes((_FINAL_TEXT, 127)) + size.to_bytes(8, "big")
-    return head + message
 
 
 class RelayConnection(ServerConnection):
@@ -185,7 +175,12 @@ class RelayConnection(ServerConnection):
                 and not self.recv_messages.frames
             ):
                 # No queue and no task to wake: half of what taking a small message costs.
-                self.on_text(bytes(event.data))
+                try:
+                    self.on_text(bytes(event.data))
+                except Exception:
+                    # Out of here it would look like a fault of the network.
+                    logger.exception("a message from %s could not be taken", self.address)
+                    self.cut(CloseCode.INTERNAL_ERROR, "internal error")
                 return
         super().process_event(event)
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from vstats_server.connection import RelayConnection, frame
+from vstats_server.connection import RelayConnection
 from vstats_server.hub import News
 from vstats_server.mailbox import Mailbox
 
@@ -46,14 +46,14 @@ class Dashboard:
         """Whether it has been given all that there is, and takes more."""
         return not self._mailbox and not self.connection.full
 
-    def enqueue(self, news: News, framed: bytes) -> None:
+    def enqueue(self, news: News) -> None:
         """Let a message wait for its turn, and drop what it makes worthless."""
         if news.forget is not None:
             self._mailbox.discard(news.forget)
         if news.topic is None:
-            self._mailbox.append(framed)
+            self._mailbox.append(news.framed)
         else:
-            self._mailbox.put(news.topic, framed)
+            self._mailbox.put(news.topic, news.framed)
 
     def flush(self) -> None:
         """Write what waits, in large pieces, until the connection is full."""
@@ -91,7 +91,7 @@ class Fanout:
         # Dashboards in step, with what the sum of all batches was when they came into step.
         self._in_step: dict[Dashboard, int] = {}
         self._given = 0
-        self._batch: list[tuple[News, bytes]] = []
+        self._batch: list[News] = []
         self._batch_size = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -100,9 +100,8 @@ class Fanout:
 
     def news(self, news: News) -> None:
         """Deliver a message to every dashboard: now, or with others in a moment."""
-        framed = frame(news.message)
-        self._batch.append((news, framed))
-        self._batch_size += len(framed)
+        self._batch.append(news)
+        self._batch_size += len(news.framed)
         if self._timer is None:
             self._write_batch()
             self._wait()
@@ -121,7 +120,7 @@ class Fanout:
         connection.limit_kernel_buffer()
         dashboard = Dashboard(connection, asyncio.get_running_loop().time())
         for news in snapshot:
-            dashboard.enqueue(news, frame(news.message))
+            dashboard.enqueue(news)
 
         def flush() -> None:
             dashboard.flush()
@@ -146,11 +145,8 @@ class Fanout:
         for dashboard in list(self._dashboards):
             besides = self._given - self._in_step.get(dashboard, self._given)
             if dashboard.is_stalled(now, besides):
-                logger.warning(
-                    "dashboard at %s took nothing for %g s; cut",
-                    dashboard.connection.address,
-                    STALLED_AFTER,
-                )
+                address = dashboard.connection.address
+                logger.warning("dashboard at %s does not keep up; it is cut", address)
                 dashboard.connection.cut(TOO_SLOW, "too slow")
 
     def _wait(self) -> None:
@@ -171,9 +167,9 @@ class Fanout:
         # Who is not in step must not be given the batch twice: those who fall out of step while
         # it is written have been given it.
         for dashboard in self._dashboards - self._in_step.keys():
-            for news, framed in batch:
-                dashboard.enqueue(news, framed)
-        frames = b"".join(framed for _, framed in batch)
+            for news in batch:
+                dashboard.enqueue(news)
+        frames = b"".join(news.framed for news in batch)
         self._given += len(frames)
         full = []
         for dashboard in self._in_step:

@@ -2,27 +2,36 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from vstats_core import strict_json
 from vstats_core.clock import Clock
 from vstats_core.rates import Rate
 from vstats_server.config import Host
+from vstats_server.frames import frame
 from vstats_server.intake import IncomingDescription, IncomingReport
 
 __all__ = ["Hub", "News"]
 
 
-class News(NamedTuple):
-    """A message for all dashboards.
+class News:
+    """A message for all dashboards, framed once.
 
     One with a topic makes an older one of that topic worthless; one that says ``forget`` makes
     everything under that topic worthless.
     """
 
-    message: bytes
-    topic: str | None = None
-    forget: str | None = None
+    __slots__ = ("forget", "framed", "topic")
+
+    def __init__(self, message: bytes, topic: str | None = None, forget: str | None = None) -> None:
+        self.framed = frame(message)
+        self.topic = topic
+        self.forget = forget
+
+    @property
+    def message(self) -> bytes:
+        """The message without its frame."""
+        return self.framed[{126: 4, 127: 10}.get(self.framed[1], 2) :]
 
 
 @dataclass(eq=False)
@@ -38,9 +47,10 @@ class _State:
     heard_at: float | None = None
     description: bytes | None = None
     """What its plugins' sections mean, as JSON."""
-    described_at: str = ""
+    description_news: News | None = None
     report: bytes | None = None
-    message: bytes | None = None
+    report_news: News | None = None
+    """What everybody is told is kept as it is, so that snapshots share its bytes."""
     rates: dict[str, Rate] = field(default_factory=lambda: {"rx": Rate(), "tx": Rate()})
 
 
@@ -97,23 +107,22 @@ class Hub:
             return
         report = self._complete(state, report)
         state.report = report.text
-        state.message = (
-            b'{"type":"metrics","data":{"server_id":"%b","metrics":%b},"timestamp":"%b"}'
-            % (
-                server_id.encode(),
-                report.text,
-                self._clock.utc().encode(),
-            )
-        )
-        self._watcher(News(state.message, topic=server_id))
+        data = (server_id.encode(), report.text, self._clock.utc().encode())
+        message = b'{"type":"metrics","data":{"server_id":"%b","metrics":%b},"timestamp":"%b"}'
+        state.report_news = News(message % data, topic=server_id)
+        self._watcher(state.report_news)
 
     def describe(self, server_id: str, description: IncomingDescription) -> None:
         """Pass on what the sections of the host's plugins mean, unless it is known already."""
         state = self._states.get(server_id)
         if state is not None and state.description != description.sections:
             state.description = description.sections
-            state.described_at = self._clock.utc()
-            self._watcher(News(_describe(state)))
+            data = (server_id.encode(), description.sections, self._clock.utc().encode())
+            message = (
+                b'{"type":"describe","data":{"server_id":"%b","sections":%b},"timestamp":"%b"}'
+            )
+            state.description_news = News(message % data)
+            self._watcher(state.description_news)
 
     def sweep(self) -> None:
         """Find the hosts that have fallen silent; to be called once a second."""
@@ -160,12 +169,12 @@ class Hub:
     def _introduce(self, state: _State) -> Iterator[News]:
         about = {"type": "server_added", "data": _described(state.host)}
         yield News(strict_json.dumps(about | {"timestamp": self._clock.utc()}))
-        if state.description is not None:
-            yield News(_describe(state))
+        if state.description_news is not None:
+            yield state.description_news
         if state.online is not None:
             yield News(_status(state))
-        if state.message is not None:
-            yield News(state.message, topic=state.host.id)
+        if state.report_news is not None:
+            yield state.report_news
 
     def _complete(self, state: _State, report: IncomingReport) -> IncomingReport:
         """Add the network rates that the agent left out, from its counters and our clock."""
@@ -198,12 +207,6 @@ def _described(host: Host) -> dict[str, Any]:
         "location": host.location,
         "tags": host.tags,
     }
-
-
-def _describe(state: _State) -> bytes:
-    data = (state.host.id.encode(), state.description or b"{}", state.described_at.encode())
-    message = b'{"type":"describe","data":{"server_id":"%b","sections":%b},"timestamp":"%b"}'
-    return message % data
 
 
 def _status(state: _State) -> bytes:

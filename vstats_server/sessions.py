@@ -9,8 +9,9 @@ from vstats_core.clock import Clock
 from vstats_core.messages import ErrorCode, Fault, error_message
 from vstats_server.bucket import TokenBucket
 from vstats_server.config import Limits
-from vstats_server.connection import RelayConnection, frame
+from vstats_server.connection import RelayConnection
 from vstats_server.fanout import Fanout
+from vstats_server.frames import frame
 from vstats_server.hub import Hub
 from vstats_server.intake import IncomingReport, MessageError, read
 

@@ -12,7 +12,8 @@ from websockets.asyncio.server import serve
 from websockets.frames import Frame, Opcode
 
 from vstats_server import connection as module
-from vstats_server.connection import FULL, RelayConnection, frame
+from vstats_server.connection import FULL, RelayConnection
+from vstats_server.frames import frame
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 

@@ -38,7 +38,7 @@ async def test_api_hosts_holds_what_a_snapshot_holds_and_no_token():
     clock = FakeClock()
     async with serving(clock=clock) as peers, peers.agent() as agent:
         await agent.send(metrics(gpu={"a": 1}))
-        await until(lambda: peers.relay._hub._states["web-1"].message)
+        await until(lambda: peers.relay._hub._states["web-1"].report)
         status, headers, body = await peers.http("/api/hosts")
 
     expected = report(gpu={"a": 1})

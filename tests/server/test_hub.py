@@ -471,3 +471,13 @@ def test_the_api_never_shows_a_token(watched):
         assert host_.digest.encode() not in shown
     assert TOKEN.encode() not in shown
     assert OTHER_TOKEN.encode() not in shown
+
+
+def test_a_snapshot_shares_its_bytes_with_what_was_told_live(watched):
+    watched.publish()
+    (told,) = watched.news
+
+    first, second = list(watched.hub.snapshot()), list(watched.hub.snapshot())
+
+    assert any(news.framed is told.framed for news in first)
+    assert any(news.framed is told.framed for news in second)

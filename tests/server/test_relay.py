@@ -315,7 +315,7 @@ async def test_a_late_dashboard_gets_the_snapshot_in_configuration_order_before_
     async with serving() as peers, peers.agent(OTHER_TOKEN) as other, peers.agent() as agent:
         await other.send(metrics(uptime=1))
         await agent.send(metrics(uptime=2))
-        await until(lambda: all(s.message for s in peers.relay._hub._states.values()))
+        await until(lambda: all(s.report for s in peers.relay._hub._states.values()))
         async with peers.dashboard() as dashboard:
             await agent.send(metrics(uptime=3))
             messages = [await receive(dashboard) for _ in range(7)]

@@ -386,7 +386,7 @@ async def test_a_dashboard_written_to_the_page_alone_works():
     async with serving() as peers, peers.dashboard() as dashboard:
         async with peers.agent() as agent:
             await agent.send(json.dumps({"type": "metrics", "data": report()}, indent=2))
-            await until(lambda: peers.relay._hub._states["web-1"].message)
+            await until(lambda: peers.relay._hub._states["web-1"].report)
         await until(lambda: not peers.relay._agents)
         peers.relay._hub.replace_hosts(config().hosts[:1])
         while "web-1" not in servers or "web-2" in servers or servers["web-1"].get("online", True):
@@ -394,3 +394,16 @@ async def test_a_dashboard_written_to_the_page_alone_works():
 
     assert lines == ["Server web-1: CPU 45.2%"]
     assert servers == {"web-1": {"name": "Web 1", "location": "US-West", "online": False}}
+
+
+async def test_a_fault_of_ours_is_1011_and_in_the_log_with_where_it_came_from(monkeypatch, caplog):
+    def fail(self, server_id, report):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("vstats_server.hub.Hub.publish", fail)
+    async with serving() as peers, peers.agent() as agent:
+        await agent.send(metrics())
+
+        assert await closed(agent) == (1011, "internal error")
+
+    assert "a message from 127.0.0.1 could not be taken" in caplog.text
