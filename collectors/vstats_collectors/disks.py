@@ -1,70 +1,23 @@
-"""Decide which mounts are disks, and how full they are, without waiting for a dead one."""
+"""Decide which mounts are disks, and how full they are."""
 
-import logging
 import os
-import re
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
 
 import psutil
 from pydantic import Field
 
+from vstats_collectors._inquiry import PATIENCE, Ask, Inquiry, Usage
+from vstats_collectors._mountinfo import REMOTE, Mount, may_hang, parse_mounts
 from vstats_core import CollectorSettings, Fragment, Globs, hookimpl
 from vstats_core.schema import LARGEST, MAX_TEXT
 
 __all__ = ["DisksCollector", "DisksSettings", "Mount", "Usage", "parse_mounts", "plugin", "select"]
 
-logger = logging.getLogger(__name__)
-
-PATIENCE = 0.25
-"""Seconds that one call waits, in all, for those that may never answer."""
-REMOTE = frozenset(
-    (
-        *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "glusterfs", "gpfs", "lustre", "ncpfs"),
-        *("nfs", "nfs4", "orangefs", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"),
-        *("fuse.beegfs", "fuse.blobfuse", "fuse.blobfuse2", "fuse.ceph", "fuse.ceph-fuse"),
-        *("fuse.cephfs", "fuse.curlftpfs", "fuse.davfs", "fuse.davfs2", "fuse.gcsfuse"),
-        *("fuse.glusterfs", "fuse.goofys", "fuse.juicefs", "fuse.mfs", "fuse.mount-s3"),
-        *("fuse.rclone", "fuse.s3fs", "fuse.seaweedfs", "fuse.sshfs", "fuse.vmhgfs-fuse"),
-    )
-)
-"""File systems that live on another machine."""
 LOCAL_WITHOUT_DEVICE = frozenset(("bcachefs", "hostfs", "jffs2", "ubifs", "yaffs2", "zfs"))
 """File systems on disks of this machine that do not name them."""
 LAYERED = frozenset(("aufs", "fuse.fuse-overlayfs", "overlay"))
 """What a container's root is made of."""
-
-
-class Usage(NamedTuple):
-    """A file system's size, in bytes."""
-
-    total: int
-    used: int
-    available: int
-    """To an unprivileged user."""
-
-
-Ask: TypeAlias = Callable[[str], Usage]
-"""Takes a mount point; may block for ever, or raise OSError."""
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A file system at a place where it can be reached."""
-
-    point: str
-    """With undecodable bytes as surrogates, as the ``os`` module takes it."""
-    device: str
-    """``major:minor``; the same for all mounts of one file system."""
-    fs_type: str
-    source: str
-    apart: bool
-    """Whether asking for its size may take for ever."""
 
 
 class DisksSettings(CollectorSettings):
@@ -78,75 +31,6 @@ class DisksSettings(CollectorSettings):
     """Globs of mount points that are reported, whatever else is said of them."""
     exclude_mount_points: list[str] = Field(default=[])
     """Globs of mount points that are left out."""
-
-
-class Entry(NamedTuple):
-    """A line of ``mountinfo``; see proc_pid_mountinfo(5)."""
-
-    number: str
-    parent: str
-    device: str
-    point: str
-    fs_type: str
-    source: str
-
-
-def parse_mounts(mountinfo: bytes) -> list[Mount]:
-    """Return the mounts that can be reached: those that no later one hides."""
-    entries = [_parse_entry(line) for line in mountinfo.split(b"\n") if line]
-    numbers = {entry.number for entry in entries}
-    at: dict[tuple[str, str], Entry] = {}
-    for entry in entries:
-        # The first mount's parent is itself, or out of our sight.
-        known = entry.parent in numbers and entry.parent != entry.number
-        at[entry.parent if known else "", entry.point] = entry
-    mounts = []
-    for entry in entries:
-        way = _way_to(entry.point, at)
-        if way[-1] is entry:
-            # What is mounted on a dead file system cannot be asked either; on a dead root, nothing.
-            apart = any(
-                _may_hang(step.fs_type) for step in way if step is entry or step.point != "/"
-            )
-            mount = Mount(entry.point, entry.device, entry.fs_type, entry.source, apart)
-            mounts.append(mount)
-    return mounts
-
-
-def _parse_entry(line: bytes) -> Entry:
-    mount, _, file_system = line.partition(b" - ")
-    number, parent, device, _, point, *_ = map(_decode, mount.split(b" "))
-    fs_type, source, *_ = map(_decode, file_system.split(b" "))
-    return Entry(number, parent, device, point, fs_type, source)
-
-
-def _decode(field: bytes) -> str:
-    if b"\\" in field:
-        field = re.sub(rb"\\([0-3][0-7]{2})", lambda octal: bytes([int(octal[1], 8)]), field)
-    return os.fsdecode(field)
-
-
-def _way_to(point: str, at: Mapping[tuple[str, str], Entry]) -> list[Entry]:
-    """Return the mounts that a path leads through, as the kernel walks it."""
-    way: list[Entry] = []
-    for place in _places_on_the_way(point):
-        while step := at.get((way[-1].number if way else "", place)):
-            way.append(step)
-    return way
-
-
-def _places_on_the_way(point: str) -> Iterator[str]:
-    yield "/"
-    end = point.find("/", 1)
-    while end > 0:
-        yield point[:end]
-        end = point.find("/", end + 1)
-    if point != "/":
-        yield point
-
-
-def _may_hang(fs_type: str) -> bool:
-    return fs_type in REMOTE or fs_type.startswith("fuse")
 
 
 def is_real(mount: Mount) -> bool:
@@ -215,79 +99,6 @@ def _printable(name: str) -> str:
     return os.fsencode(name).decode(errors="replace")[:MAX_TEXT]
 
 
-class Question:
-    """A size that is asked for in a daemon thread of its own."""
-
-    def __init__(self, ask: Ask, point: str) -> None:
-        self.answer: Usage | None = None
-        """None also for a mount that answers with an error."""
-        self.over = threading.Event()
-        # A daemon: a question that is never answered must not keep the process from ending.
-        threading.Thread(target=self._put, args=(ask, point), name="mount", daemon=True).start()
-
-    def _put(self, ask: Ask, point: str) -> None:
-        try:
-            with suppress(OSError):
-                self.answer = ask(point)
-        finally:
-            self.over.set()
-
-
-class Inquiry:
-    """Asks mounts that may never answer, with one question in flight for each."""
-
-    def __init__(self, ask: Ask, patience: float) -> None:
-        self._ask = ask
-        self._patience = patience
-        self._in_flight: dict[tuple[str, str], Question] = {}
-        self._silent: set[tuple[str, str]] = set()
-
-    def usages(self, mounts: Collection[Mount]) -> dict[Mount, Usage]:
-        """Return the sizes that came within the patience, or since the previous round.
-
-        A question of an earlier round is not waited for, and no second one is asked beside it.
-        """
-        in_flight = {key: old for key, old in self._in_flight.items() if not old.over.is_set()}
-        since = {key: old for key, old in self._in_flight.items() if key not in in_flight}
-        asked = {
-            mount: Question(self._ask, mount.point)
-            for mount in mounts
-            if _key(mount) not in in_flight
-        }
-        self._in_flight = in_flight | {_key(mount): asked[mount] for mount in asked}
-        self._silent.intersection_update(map(_key, mounts))
-        deadline = time.monotonic() + self._patience
-        usages = {}
-        for mount in mounts:
-            question = asked.get(mount)
-            if question is None:
-                self._missed(mount)
-                continue
-            self._heard(mount)
-            over = question.over.wait(max(0.0, deadline - time.monotonic()))
-            # What is slow, but answers before the next round, is reported a round later.
-            late = since.get(_key(mount))
-            answer = question.answer if over else late.answer if late is not None else None
-            if answer is not None:
-                usages[mount] = answer
-        return usages
-
-    def _missed(self, mount: Mount) -> None:
-        if _key(mount) not in self._silent:
-            self._silent.add(_key(mount))
-            logger.warning("mount %r does not answer; left out until it does", mount.point)
-
-    def _heard(self, mount: Mount) -> None:
-        if _key(mount) in self._silent:
-            self._silent.remove(_key(mount))
-            logger.info("mount %r answers again", mount.point)
-
-
-def _key(mount: Mount) -> tuple[str, str]:
-    # With the device, so that a mount that replaces a dead one is asked.
-    return mount.point, mount.device
-
-
 def read_usage(point: str) -> Usage:
     """Return the size of the file system at a mount point.
 
@@ -306,7 +117,7 @@ def read_partitions() -> list[Mount]:
             device=partition.device,
             fs_type=partition.fstype,
             source=partition.device,
-            apart=_may_hang(partition.fstype),
+            apart=may_hang(partition.fstype),
         )
         for partition in psutil.disk_partitions(all=False)
     ]

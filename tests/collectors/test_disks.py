@@ -22,7 +22,7 @@ from vstats_collectors.disks import (
 
 GB = 10**9
 DEFAULT = DisksSettings()
-LOGGER = "vstats_collectors.disks"
+LOGGER = "vstats_collectors._inquiry"
 ROOT = "27 1 254:0 / / rw - ext4 /dev/vda rw"
 
 
