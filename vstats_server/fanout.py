@@ -130,7 +130,9 @@ class Fanout:
             self._dashboards.discard(dashboard)
             self._step_out(dashboard)
 
-        self._dashboards.add(dashboard)
+        # One that has said goodbye already is told nothing: no data may follow a Close.
+        if connection.open:
+            self._dashboards.add(dashboard)
         connection.on_writable = flush
         connection.on_ending = leave
         flush()

@@ -55,6 +55,7 @@ def test_a_strangers_wheel_of_ill_behaved_collectors_costs_the_others_nothing(si
         fleet.dashboard() as dashboard,
         agent(file, {"PYTHONPATH": str(site)}) as reporter,
     ):
+        told = dashboard.next("describe")
         for _ in range(12):
             reports.append(dashboard.next("metrics")["metrics"])
             arrivals.append(time.monotonic())
@@ -77,6 +78,7 @@ def test_a_strangers_wheel_of_ill_behaved_collectors_costs_the_others_nothing(si
         assert report["os"]["name"] != "w" * 2000
     # The good one among them is there, with its unit.
     assert reports[-1]["fans"] == [{"name": "rear", "speed": 1200}]
+    assert told == {"server_id": "web-1"} | described
     assert described["sections"]["fans"]["fields"]["[].speed"] == {
         "title": "Speed",
         "unit": "rpm",

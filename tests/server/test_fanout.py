@@ -446,3 +446,15 @@ async def test_what_one_dashboard_is_given_others_are_given_as_the_same_bytes(mo
         peers.relay._fanout.news(News(b"news"))
 
     assert [writes.all[:1] for writes in all_writes] == [[frame(b"news")]] * 3
+
+
+async def test_a_dashboard_that_has_said_goodbye_before_it_joins_is_told_nothing():
+    async with serving() as peers, peers.dashboard() as dashboard:
+        await snapshot(dashboard)
+        (connection,) = peers.relay._admission.dashboards
+        connection.cut(1001, "gone")
+        fanout = module.Fanout(0)
+
+        with fanout.joined(connection, []):
+            assert len(fanout) == 0
+            assert fanout._in_step == {}
