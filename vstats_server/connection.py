@@ -1,9 +1,10 @@
 """What we add to websockets' server connection; the one file that knows the library's insides.
 
 It relies, within websockets 17, on ``protocol.state``, ``protocol.send_close`` and ``send_ping``,
-``protocol.max_message_size``, ``send_data``, ``transport``, ``paused``, and on being told through
-``connection_made``, ``connection_lost``, ``process_event``, ``resume_writing`` and ``send_data``,
-and on ``recv_messages.frames`` being what waits for ``recv()``.
+``protocol.max_message_size`` and ``current_size``, ``send_data``, ``transport``, ``paused``, on
+being told through ``connection_made``, ``connection_lost``, ``data_received``, ``process_event``,
+``resume_writing`` and ``send_data``, on ``recv_messages.frames`` being what waits for ``recv()``,
+and on the parser asking ``protocol.reader.at_eof()`` between two frames and nowhere else.
 Its tests would notice a change in any of them.
 
 The library's own ``close()``, keepalive and ``Server.close()`` wait for ever on a connection whose
@@ -14,14 +15,16 @@ TCP connection. Nothing here ever waits.
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
+import websockets.frames
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import CLOSED, CLOSING, OPEN, Event
+from websockets.streams import StreamReader
 
 __all__ = ["FULL", "RelayConnection"]
 
@@ -37,9 +40,29 @@ MOST_PINGS = 100
 
 _NO_REQUEST = Request("", Headers())
 
+FINAL_TEXT = 0x81
+MASKED = 0x80
+TWO_BYTES, EIGHT_BYTES = 126, 127
+"""The values of a frame's length that say: the next bytes have it (RFC 6455, 5.2)."""
 
-class RelayConnection(ServerConnection):
+
+class _Reader(StreamReader):
+    """The library's reader, which knows in addition whether its parser is between two frames."""
+
+    between_frames = False
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        self.between_frames = True
+        while not self.buffer and not self.eof:
+            yield
+        self.between_frames = False
+        return not self.buffer
+
+
+class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
     """A connection that can be written to and ended without waiting for its peer.
+
+    What arrives is read into ``buffer``, which all connections of one event loop share.
 
     Attributes:
         address: The peer's IP address.
@@ -54,9 +77,15 @@ class RelayConnection(ServerConnection):
     """
 
     def __init__(
-        self, *args: Any, on_made: Callable[["RelayConnection"], None], **kwargs: Any
+        self,
+        *args: Any,
+        on_made: Callable[["RelayConnection"], None],
+        buffer: memoryview,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        # The parser has begun with it already, so it cannot be exchanged for another.
+        self.protocol.reader.__class__ = _Reader
         self.address = ""
         self.was_cut = False
         self.lost = False
@@ -66,6 +95,7 @@ class RelayConnection(ServerConnection):
         self.on_ending: Callable[[], None] = _ignore
         self.on_text: Callable[[bytes], None] | None = None
         self._on_made = on_made
+        self._buffer = buffer
         self._pong_due = False
         self._ping_timer: asyncio.TimerHandle | None = None
         self._pings_while_full = 0
@@ -156,6 +186,59 @@ class RelayConnection(ServerConnection):
             timer.cancel()
         self.on_lost()
 
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """See :class:`asyncio.BufferedProtocol`.
+
+        A new buffer for each read, of 256 KiB as asyncio makes them, would have the kernel map and
+        unmap memory each time.
+        """
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take a text message that has come alone and whole; leave all else to the library.
+
+        That is how reports arrive, and the library's parser, made for everything that a peer can
+        send, needs as long for one as all that we do with it.
+        """
+        data = self._buffer[:nbytes]
+        if self.on_text is not None and (message := self._whole_text(data)) is not None:
+            self.on_heard()
+            self._hand_over(self.on_text, message)
+        else:
+            self.data_received(bytes(data))
+
+    def _whole_text(self, data: memoryview) -> bytes | None:
+        """Return the message, if the data is one frame, with the whole of one, and in its place."""
+        if len(data) < 6 or data[0] != FINAL_TEXT:  # noqa: PLR2004 - the shortest masked frame
+            return None
+        # An unmasked frame has a negative size here, and so never the right length.
+        size, mask_at = data[1] - MASKED, 2
+        if size == TWO_BYTES:
+            size, mask_at = data[2] << 8 | data[3], 4
+        protocol = self.protocol
+        if (
+            len(data) != mask_at + 4 + size
+            or data[1] == MASKED | EIGHT_BYTES
+            or size > protocol.max_message_size  # type: ignore[operator]  # ours always have one
+            or not protocol.reader.between_frames  # type: ignore[attr-defined]
+            or protocol.current_size is not None
+            or protocol.state is not OPEN
+            # What waits for recv(), a message in fragments perhaps, must not be overtaken.
+            or self.recv_messages.frames
+        ):
+            return None
+        return websockets.frames.apply_mask(  # type: ignore[attr-defined]
+            bytes(data[mask_at + 4 :]), bytes(data[mask_at : mask_at + 4])
+        )
+
+    def _hand_over(self, on_text: Callable[[bytes], None], message: bytes) -> None:
+        try:
+            on_text(message)
+        except Exception:
+            # Out of here it would look like a fault of the network.
+            logger.exception("a message from %s could not be taken", self.address)
+            self.cut(CloseCode.INTERNAL_ERROR, "internal error")
+
     def process_event(self, event: Event) -> None:
         """Take note of signs of life on the way to the library's own processing."""
         if isinstance(event, Frame):
@@ -175,12 +258,7 @@ class RelayConnection(ServerConnection):
                 and not self.recv_messages.frames
             ):
                 # No queue and no task to wake: half of what taking a small message costs.
-                try:
-                    self.on_text(bytes(event.data))
-                except Exception:
-                    # Out of here it would look like a fault of the network.
-                    logger.exception("a message from %s could not be taken", self.address)
-                    self.cut(CloseCode.INTERNAL_ERROR, "internal error")
+                self._hand_over(self.on_text, bytes(event.data))
                 return
         super().process_event(event)
 

@@ -36,6 +36,8 @@ LOOK_INTERVAL = 0.4
 REPLACED = 4409
 REVOKED = 4403
 BACKLOG = 4096
+READ_SIZE = 64 * 1024
+"""Bytes that are read from a connection at a time."""
 
 
 class Relay:
@@ -73,7 +75,9 @@ class Relay:
             self._config.host,
             self._config.port,
             process_request=self._process_request,
-            create_connection=partial(RelayConnection, on_made=self._made),  # type: ignore[arg-type]
+            create_connection=partial(  # type: ignore[arg-type]
+                RelayConnection, on_made=self._made, buffer=memoryview(bytearray(READ_SIZE))
+            ),
             # Per connection, compression costs many times what the whole delivery does.
             compression=None,
             server_header=f"vstats/{__version__}",

@@ -50,7 +50,9 @@ async def station():
         station.handle,
         "127.0.0.1",
         0,
-        create_connection=partial(RelayConnection, on_made=station.made.append),
+        create_connection=partial(
+            RelayConnection, on_made=station.made.append, buffer=memoryview(bytearray(65536))
+        ),
         compression=None,
         ping_interval=None,
         close_timeout=module.CLOSE_GRACE,
