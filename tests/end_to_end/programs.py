@@ -104,9 +104,10 @@ class Fleet:
         return file
 
     @contextlib.contextmanager
-    def relay(self) -> Iterator[Program]:
+    def relay(self, *options: str, environment: dict[str, str] | None = None) -> Iterator[Program]:
         """Run the relay; it listens when the context begins."""
-        with running("-m", "vstats_server", "--config", self.file) as relay:
+        command = ("-m", "vstats_server", "--config", self.file, *options)
+        with running(*command, environment=environment) as relay:
             relay.until(r"listening on")
             yield relay
 
