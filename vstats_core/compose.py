@@ -32,7 +32,7 @@ MAX_REPORT = 240 * 1024
 
 _NOTHING: Mapping[str, TypeAdapter[Any]] = {}
 # A fragment is checked as the report that holds nothing else.
-_NOTHING_ELSE = {"timestamp": "2024-01-01T12:00:00Z", "hostname": ""}
+_NOTHING_ELSE: Mapping[str, Any] = {"timestamp": "2024-01-01T12:00:00Z", "hostname": ""}
 
 
 class Health(NamedTuple):
@@ -73,27 +73,36 @@ def check_fragment(fragment: Any, declared: Mapping[str, TypeAdapter[Any]] = _NO
     if _is_larger_than(most, fragment):
         raise FragmentError(f"too large: at most {most} bytes of JSON are allowed")
     deepest = strict_json.DEEPEST - 1  # the report around it is one level more
-    sections = {
-        key: strict_json.dumps(key) + b":" + strict_json.dumps(value, deepest=deepest)
-        for key, value in fragment.items()
-    }
+    texts: dict[str, bytes] = {}
+    named: dict[str, Any] = {}
+    for key, value in fragment.items():
+        texts[key], read_back = strict_json.recode(value, deepest=deepest)
+        if key in SECTION_NAMES:
+            named[key] = read_back
+    sections = {key: strict_json.dumps(key) + b":" + text for key, text in texts.items()}
     if sum(map(len, sections.values())) > most:
         raise FragmentError(f"too large: at most {most} bytes of JSON are allowed")
-    for key, member in sections.items():
-        _check_section(key, member, declared.get(key))
+    _check_named(named)
+    _check_declared(texts, declared)
     return sections
 
 
-def _check_section(key: str, member: bytes, declared: TypeAdapter[Any] | None) -> None:
-    """Hold a section to the protocol's model of it, or to the type that its plugin declares."""
+def _check_named(sections: Mapping[str, Any]) -> None:
+    """Hold what the protocol names to its model."""
     try:
-        if key in SECTION_NAMES:
-            Report.model_validate(_NOTHING_ELSE | strict_json.loads(b"{" + member + b"}"))
-        elif declared is not None:
-            declared.validate_json(member[len(strict_json.dumps(key)) + 1 :])
+        if sections:
+            Report.model_validate({**_NOTHING_ELSE, **sections})
     except ValidationError as error:
-        place = "" if key in SECTION_NAMES else f"{key}: "
-        raise FragmentError(place + _in_words(error)) from None
+        raise FragmentError(_in_words(error)) from None
+
+
+def _check_declared(texts: Mapping[str, bytes], declared: Mapping[str, TypeAdapter[Any]]) -> None:
+    """Hold the other sections to the types that their plugin declares."""
+    for key in texts.keys() & declared.keys():
+        try:
+            declared[key].validate_json(texts[key])
+        except ValidationError as error:
+            raise FragmentError(f"{key}: {_in_words(error)}") from None
 
 
 def _in_words(error: ValidationError) -> str:
@@ -134,15 +143,16 @@ def compose(
         "agent": {"version": version, "interval": interval},
     }
     report: dict[str, bytes] = {}
-    size = len(strict_json.dumps(core)) + len(strict_json.dumps(health))
+    head, rest = strict_json.dumps(core), strict_json.dumps({"collectors": health})
+    size = len(head) + len(rest)
     for name, sections, _ in parts:
         added = sum(len(member) + 1 for member in sections.values())
         if size + added > MAX_REPORT:
             health[name] |= {"ok": False, "error": "left out: the report would be too large"}
+            rest = strict_json.dumps({"collectors": health})
         else:
             size += added
             report |= sections
-    head, rest = strict_json.dumps(core), strict_json.dumps({"collectors": health})
     return b",".join((head[:-1], *report.values(), rest[1:]))
 
 

@@ -7,10 +7,12 @@ import orjson
 
 from vstats_core.errors import JSONError
 
-__all__ = ["DEEPEST", "dumps", "loads"]
+__all__ = ["DEEPEST", "dumps", "loads", "recode"]
 
 DEEPEST = 256
 """Levels of nesting that are taken: orjson reads 1,024, Python's own parser about 950."""
+
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 def loads(text: str | bytes, *, deepest: int = DEEPEST) -> Any:
@@ -36,16 +38,24 @@ def dumps(value: Any, *, deepest: int = DEEPEST) -> bytes:
         JSONError: for what JSON cannot say. (orjson would write NaN as null, dates as strings and
             dataclasses as objects; a collector that returns one has a fault that must be seen.)
     """
+    text, _ = recode(value, deepest=deepest)
+    return text
+
+
+def recode(value: Any, *, deepest: int = DEEPEST) -> tuple[bytes, Any]:
+    """Return the value's text, and the value that its readers find in it.
+
+    Raises:
+        JSONError: as :func:`dumps` does.
+    """
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        encoded = text.encode()
+        encoded = _ENCODER.encode(value).encode()
     except UnicodeEncodeError:
         raise JSONError("a string holds a lone surrogate") from None
     except (TypeError, ValueError, RecursionError) as error:
         raise JSONError(str(error) or type(error).__name__) from None
     # json writes some numbers and depths that orjson, on the other end, does not read.
-    loads(encoded, deepest=deepest)
-    return encoded
+    return encoded, loads(encoded, deepest=deepest)
 
 
 def _brackets(text: str | bytes) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,13 +16,14 @@ from vstats_collectors._cgroup import cpu_limit, cpus, parse_cpus
 from vstats_collectors._files import read
 from vstats_core import Fragment, hookimpl
 
-__all__ = ["CpuCollector", "busy_percent", "parse_brand", "plugin", "share"]
+__all__ = ["CpuCollector", "busy_percent", "parse_brand", "parse_stat", "plugin", "share"]
 
 logger = logging.getLogger(__name__)
 
 Times: TypeAlias = Mapping[str, float]
-"""Seconds that a CPU spent since boot, by what it did."""
+"""Time that a CPU spent since boot, by what it did, in a unit that is always the same."""
 
+STAT = Path("/proc/stat")
 FACTS_LAST = 30.0
 """Seconds until the frequency and the container's share are read again."""
 BRAND_KEYS = (
@@ -35,14 +37,24 @@ BRAND_KEYS = (
     "cpu",
 )
 """Keys of ``/proc/cpuinfo``, best first; each architecture has its own."""
+STAT_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+"""What the numbers of a line of ``/proc/stat`` are, as far as we need them; see proc_stat(5)."""
 IDLE = frozenset(("idle", "iowait"))
 COUNTED_ELSEWHERE = frozenset(("guest", "guest_nice"))
 """Linux counts a guest's time as ``user`` and ``nice``, too."""
 
 
 def read_times() -> list[Times]:
-    """Return what each CPU that is online did since boot."""
-    return [times._asdict() for times in psutil.cpu_times(percpu=True)]
+    """Return what each CPU that is online did since boot, from psutil where Linux does not say."""
+    stat = read(STAT)
+    return parse_stat(stat) if stat else [t._asdict() for t in psutil.cpu_times(percpu=True)]
+
+
+def parse_stat(text: str) -> list[Times]:
+    """Return what the text of ``/proc/stat`` says of each CPU that is online."""
+    # The first line has the sum of all; the CPUs' own follow, before anything else.
+    lines = takewhile(lambda line: line.startswith("cpu"), text.splitlines()[1:])
+    return [dict(zip(STAT_FIELDS, map(int, line.split()[1:]), strict=False)) for line in lines]
 
 
 def read_frequency() -> float:

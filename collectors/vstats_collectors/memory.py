@@ -1,5 +1,6 @@
 """Decide how much memory is there, and how much of it programs can still get."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from vstats_core import Fragment, hookimpl
 
 __all__ = ["MemoryCollector", "parse_meminfo", "plugin"]
 
+LIMITS_LAST = 30.0
+"""Seconds until a limit is looked for again where there was none."""
 MEMINFO_KEYS = frozenset(
     ("MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapTotal", "SwapFree")
 )
@@ -78,9 +81,13 @@ class MemoryCollector:
         *,
         root: Path = Path("/"),
         read_elsewhere: Callable[[], Fragment] = read_psutil,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root = root
+        self._meminfo = root / "proc/meminfo"
         self._read_elsewhere = read_elsewhere
+        self._clock = clock
+        self._unlimited_until = 0.0
 
     @hookimpl
     def vstats_collect(self) -> Fragment:
@@ -89,12 +96,21 @@ class MemoryCollector:
         From ``/proc/meminfo``, elsewhere from psutil. In a container with a memory limit these are
         the container's, and ``view`` is "cgroup" instead of "host".
         """
-        meminfo = read(self._root / "proc/meminfo")
+        meminfo = read(self._meminfo)
         machine = parse_meminfo(meminfo) if meminfo else self._read_elsewhere()
-        limit = memory_limit(self._root, machine["total"])
+        limit = self._limit(machine["total"])
         if limit is None:
             return {"memory": machine | {"view": "host"}}
         return {"memory": within(limit, machine) | {"view": "cgroup"}}
+
+    def _limit(self, machine_total: int) -> MemoryLimit | None:
+        if self._clock() < self._unlimited_until:
+            return None
+        limit = memory_limit(self._root, machine_total)
+        if limit is None:
+            # Most machines have none, and looking for it costs as much as all the rest.
+            self._unlimited_until = self._clock() + LIMITS_LAST
+        return limit
 
 
 plugin = MemoryCollector()

@@ -2,14 +2,20 @@
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 from pydantic import Field
 
+from vstats_collectors._files import read
 from vstats_core import CollectorSettings, Fragment, Globs, Rate, hookimpl
 
-__all__ = ["Counters", "NetworkCollector", "NetworkSettings", "plugin"]
+__all__ = ["Counters", "NetworkCollector", "NetworkSettings", "parse_net_dev", "plugin"]
+
+NET_DEV = Path("/proc/net/dev")
+RX_BYTES, TX_BYTES = 0, 8
+"""Which numbers of a line of ``/proc/net/dev``; see proc_pid_net(5)."""
 
 VIRTUAL = [
     # The machine talking to itself
@@ -43,13 +49,27 @@ class NetworkSettings(CollectorSettings):
 
 
 def read_counters() -> Mapping[str, Counters]:
-    """Return every interface's counters.
+    """Return every interface's counters, from psutil where there is no ``/proc/net/dev``.
 
     As the kernel has them: psutil's own guess at a counter that wrapped around would turn a
     restarted device's bytes into traffic.
     """
+    net_dev = read(NET_DEV)
+    if net_dev:
+        return parse_net_dev(net_dev)
     answer = psutil.net_io_counters(pernic=True, nowrap=False)
     return {name: Counters(nic.bytes_recv, nic.bytes_sent) for name, nic in answer.items()}
+
+
+def parse_net_dev(text: str) -> dict[str, Counters]:
+    """Return what the text of ``/proc/net/dev`` says of each interface."""
+    counters = {}
+    for line in text.splitlines()[2:]:  # after the heads of the columns
+        # An alias has a colon in its name; old kernels put no space before a large number.
+        name, _, numbers = line.rpartition(":")
+        values = numbers.split()
+        counters[name.strip()] = Counters(int(values[RX_BYTES]), int(values[TX_BYTES]))
+    return counters
 
 
 class NetworkCollector:
@@ -58,10 +78,10 @@ class NetworkCollector:
     def __init__(
         self,
         *,
-        read: Callable[[], Mapping[str, Counters]] = read_counters,
+        read_counters: Callable[[], Mapping[str, Counters]] = read_counters,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._read = read
+        self._read_counters = read_counters
         self._clock = clock
         self._rates: dict[str, tuple[Rate, Rate]] = {}
         self._settings: NetworkSettings | None = None
@@ -85,7 +105,7 @@ class NetworkCollector:
             self._included, self._excluded = Globs(settings.include), Globs(settings.exclude)
         counters = {
             name: counts
-            for name, counts in sorted(self._read().items())
+            for name, counts in sorted(self._read_counters().items())
             if name in self._included or name not in self._excluded
         }
         rx, tx = self._update_rates(counters)

@@ -36,6 +36,7 @@ class OsCollector:
         boot_time: Callable[[], float] = psutil.boot_time,
     ) -> None:
         self._root = root
+        self._uptime = root / "proc/uptime"
         self._now = now
         self._boot_time = boot_time
         self._facts: dict[str, str] = {}
@@ -57,7 +58,7 @@ class OsCollector:
         return named | {"kernel": platform.release(), "arch": platform.machine()}
 
     def _read_uptime(self) -> int:
-        uptime = read(self._root / "proc/uptime")
+        uptime = read(self._uptime)
         seconds = float(uptime.split()[0]) if uptime else self._now() - self._boot_time()
         # The wall clock can be set to before the boot.
         return max(0, int(seconds))

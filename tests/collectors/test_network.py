@@ -13,7 +13,9 @@ class Machine:
     def __init__(self, **interfaces):
         self.interfaces = interfaces
         self.moment = 100.0
-        self.collector = NetworkCollector(read=lambda: self.interfaces, clock=lambda: self.moment)
+        self.collector = NetworkCollector(
+            read_counters=lambda: self.interfaces, clock=lambda: self.moment
+        )
 
     def collect(self, settings=DEFAULT):
         return self.collector.vstats_collect(settings)["network"]
