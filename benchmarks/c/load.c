@@ -57,11 +57,12 @@ struct connection {
 
 static struct {
     int port, pid, agents, dashboards, stalled, herd, in_flight, deflate;
-    double rate, warmup, seconds, nap;
+    double rate, warmup, seconds, nap, spread;
     const char *body;
 } options = {.seconds = 2, .warmup = 0.5};
 
 static int epoll_fd, timer_fd;
+static long long herd_since; /* when the herd set out, in ns; 0 before */
 static struct connection *connections;
 static int total, next_to_connect, under_way, settled;
 static int *open_agents, open_agent_count;
@@ -434,11 +435,23 @@ static long long drive(long long started, long long now) {
     return (long long)((sent_in_phase + 1) / per_ns) - (now - started);
 }
 
+/* Let those of the herd begin whose turn has come; return how long none has, in ns. */
+static long long let_herd_in(long long now) {
+    if (herd_since == 0 || next_to_connect == total) return 100000000;
+    double per_ns = options.spread > 0 ? options.herd / (options.spread * 1e9) : 1e9;
+    double due = (now - herd_since) * per_ns + 1;
+    int end = due < options.herd ? total - options.herd + (int)due : total;
+    connect_some(end, total + 1);
+    return (long long)(1 / per_ns);
+}
+
 static void run_until(long long end, long long started, int target) {
     for (;;) {
         long long now = now_ns(CLOCK_MONOTONIC);
         if (now >= end || options.seconds == 0 || settled >= target) return;
         long long pause = drive(started, now);
+        long long pause_of_herd = let_herd_in(now);
+        if (pause > pause_of_herd) pause = pause_of_herd;
         if (pause > end - now) pause = end - now;
         if (pause < 1000) pause = 1000;
         struct itimerspec when = {.it_value = {pause / 1000000000, pause % 1000000000}};
@@ -467,6 +480,7 @@ static void read_options(int count, char **words) {
         {"dashboards", 1, 0, 'd'}, {"stalled", 1, 0, 's'}, {"herd", 1, 0, 'h'},
         {"in-flight", 1, 0, 'f'}, {"rate", 1, 0, 'r'},  {"warmup", 1, 0, 'w'},
         {"seconds", 1, 0, 't'}, {"body", 1, 0, 'b'},    {"nap", 1, 0, 'n'},     {"deflate", 1, 0, 'z'},
+        {"spread", 1, 0, 'j'},
         {0, 0, 0, 0}};
     int c;
     while ((c = getopt_long(count, words, "", known, NULL)) != -1) switch (c) {
@@ -483,6 +497,7 @@ static void read_options(int count, char **words) {
         case 'b': options.body = optarg; break;
         case 'z': options.deflate = atoi(optarg); break;
         case 'n': options.nap = atof(optarg); break;
+        case 'j': options.spread = atof(optarg); break;
         default: exit(2);
         }
     if (options.in_flight > 0 && options.dashboards == 0) {
@@ -542,7 +557,7 @@ int main(int count, char **words) {
     fflush(stdout);
     long long wall = now_ns(CLOCK_MONOTONIC), own = now_ns(CLOCK_PROCESS_CPUTIME_ID);
     long long cpu = cpu_of(options.pid);
-    connect_some(total, total + 1);
+    herd_since = wall;
     run_until(wall + (long long)(options.seconds * 1e9), started,
               options.herd ? total : total + 1);
     long long all_in = now_ns(CLOCK_MONOTONIC) - wall;

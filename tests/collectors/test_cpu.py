@@ -1,5 +1,6 @@
 """Requirements for the cpu collector."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from vstats_collectors import cpu
-from vstats_collectors.cpu import CpuCollector, busy_percent, parse_brand
+from vstats_collectors.cpu import CpuCollector, busy_percent, parse_brand, parse_stat
 
 FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest")
 
@@ -326,3 +327,48 @@ def write(root, path, text):
     file = root / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{text}\n")
+
+
+STAT = """\
+cpu  30 3 9 300 15 3 6 12 99 9
+cpu0 10 1 3 100 5 1 2 4 33 3
+cpu2 20 2 6 200 10 2 4 8
+intr 12345 0 0
+cpuidle is no cpu
+"""
+
+
+def test_the_kernels_table_gives_each_cpus_times_without_those_of_guests():
+    first, second = parse_stat(STAT)
+
+    # A guest's time is in user and nice already.
+    assert first == {
+        "user": 10,
+        "nice": 1,
+        "system": 3,
+        "idle": 100,
+        "iowait": 5,
+        "irq": 1,
+        "softirq": 2,
+        "steal": 4,
+    }
+    assert (second["user"], second["steal"]) == (20, 8)
+
+
+@pytest.mark.parametrize("source", ["the kernel's table", "psutil"])
+def test_the_times_of_this_machine_are_what_psutil_says(source, monkeypatch, tmp_path):
+    if source == "psutil":
+        monkeypatch.setattr(cpu, "STAT", tmp_path / "absent")
+        unit = 1.0
+    else:
+        unit = float(os.sysconf("SC_CLK_TCK"))
+    before = psutil.cpu_times(percpu=True)
+
+    found = cpu.read_times()
+
+    after = psutil.cpu_times(percpu=True)
+    assert len(found) == len(after)
+    for early, times, late in zip(before, found, after, strict=True):
+        for field in ("user", "system", "idle"):
+            earliest, latest = getattr(early, field), getattr(late, field)
+            assert earliest <= times[field] / unit <= latest

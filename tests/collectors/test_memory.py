@@ -142,3 +142,23 @@ def test_where_there_is_no_meminfo_psutil_is_asked(tmp_path, valid):
 
     assert section["total"] == psutil.virtual_memory().total
     assert section["used"] == section["total"] - section["available"]
+
+
+def test_a_limit_that_is_set_later_is_found_within_30_seconds(machine, tmp_path):
+    moment = 100.0
+    write(tmp_path, {"proc/meminfo": "MemTotal: 1000 kB\nMemAvailable: 500 kB"})
+    collector = MemoryCollector(root=tmp_path, clock=lambda: moment)
+    assert collector.vstats_collect()["memory"]["view"] == "host"
+
+    write(
+        tmp_path,
+        {
+            "sys/fs/cgroup/memory.max": str(400 * KB),
+            "sys/fs/cgroup/memory.current": str(100 * KB),
+            "sys/fs/cgroup/memory.stat": "inactive_file 0",
+        },
+    )
+    moment += 30
+
+    section = collector.vstats_collect()["memory"]
+    assert (section["view"], section["total"], section["used"]) == ("cgroup", 400 * KB, 100 * KB)

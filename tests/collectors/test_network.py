@@ -1,8 +1,15 @@
 """Requirements for the network collector."""
 
+import psutil
 import pytest
 
-from vstats_collectors.network import Counters, NetworkCollector, NetworkSettings
+from vstats_collectors import network
+from vstats_collectors.network import (
+    Counters,
+    NetworkCollector,
+    NetworkSettings,
+    parse_net_dev,
+)
 
 DEFAULT = NetworkSettings()
 
@@ -135,3 +142,35 @@ def test_a_server_with_60_interfaces_fits_in_a_report(valid):
 
 def test_a_machine_without_interfaces_reports_none(valid):
     assert valid({"network": Machine().collect()})["network"]["interfaces"] == []
+
+
+NET_DEV = """\
+Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo
+    lo:  111       2    0    0    0     0          0         0      222       2    0    0    0
+  eth0:18446744073709551615 1 0 0 0     0          0         0       20       2    0    0    0
+eth0:1:   5       2    0    0    0     0          0         0        6       2    0    0    0
+"""
+
+
+def test_the_kernels_table_gives_each_interfaces_bytes():
+    assert parse_net_dev(NET_DEV) == {
+        "lo": Counters(rx=111, tx=222),
+        "eth0": Counters(rx=2**64 - 1, tx=20),  # old kernels leave no space before a large number
+        "eth0:1": Counters(rx=5, tx=6),
+    }
+
+
+@pytest.mark.parametrize("source", ["the kernel's table", "psutil"])
+def test_the_counters_of_this_machine_are_what_psutil_says(source, monkeypatch, tmp_path):
+    if source == "psutil":
+        monkeypatch.setattr(network, "NET_DEV", tmp_path / "absent")
+    before = psutil.net_io_counters(pernic=True, nowrap=False)
+
+    found = network.read_counters()
+
+    after = psutil.net_io_counters(pernic=True, nowrap=False)
+    assert found.keys() == after.keys()
+    for name, counts in found.items():
+        assert before[name].bytes_recv <= counts.rx <= after[name].bytes_recv
+        assert before[name].bytes_sent <= counts.tx <= after[name].bytes_sent
