@@ -190,24 +190,27 @@ class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
         """See :class:`asyncio.BufferedProtocol`.
 
         A new buffer for each read, of 256 KiB as asyncio makes them, would have the kernel map and
-        unmap memory each time.
+        unmap memory each time. (uvloop has one of its own, and calls ``data_received()``.)
         """
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        """See :class:`asyncio.BufferedProtocol`."""
+        self.data_received(self._buffer[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
         """Take a text message that has come alone and whole; leave all else to the library.
 
         That is how reports arrive, and the library's parser, made for everything that a peer can
         send, needs as long for one as all that we do with it.
         """
-        data = self._buffer[:nbytes]
         if self.on_text is not None and (message := self._whole_text(data)) is not None:
             self.on_heard()
             self._hand_over(self.on_text, message)
         else:
-            self.data_received(bytes(data))
+            super().data_received(bytes(data))
 
-    def _whole_text(self, data: memoryview) -> bytes | None:
+    def _whole_text(self, data: bytes | memoryview) -> bytes | None:
         """Return the message, if the data is one frame, with the whole of one, and in its place."""
         if len(data) < 6 or data[0] != FINAL_TEXT:  # noqa: PLR2004 - the shortest masked frame
             return None
