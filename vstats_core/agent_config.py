@@ -28,6 +28,8 @@ class AgentSettings(Settings):
     """What the server knows this machine by."""
     token_file: Annotated[Path, Field(strict=False)] | None = None
     """A file that holds the token, instead of ``token``."""
+    ca_file: Annotated[Path, Field(strict=False)] | None = None
+    """Certificates, in PEM, of the authorities to trust instead of the system's, for ``wss://``."""
     interval: Annotated[float, Field(ge=1, le=3600)] = 1.0
     """Seconds between two reports."""
     collectors: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -45,6 +47,11 @@ class AgentSettings(Settings):
         if parts.fragment:
             raise ValueError("should not have a fragment (#...)")
         return url
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the way to the server is encrypted, and the server verified."""
+        return urlsplit(self.url).scheme == "wss"
 
     @model_validator(mode="after")
     def _one_token(self) -> "AgentSettings":
@@ -65,7 +72,7 @@ def load(path: Path) -> AgentSettings:
     """
     settings = build(AgentSettings, read(path).get("agent", {}), file=str(path), prefix="agent")
     if settings.token is not None:
-        refuse_if_others_may_read(path, "agent.token")
+        refuse_if_others_may_read(path, "agent.token in the clear")
     return settings
 
 
@@ -93,7 +100,7 @@ def token(settings: AgentSettings, file: str, environment: Mapping[str, str]) ->
         elif settings.token_file is not None:
             place = "agent.token_file"
             value = read_bytes(settings.token_file).decode(errors="replace").strip()
-            refuse_if_others_may_read(settings.token_file, "the token")
+            refuse_if_others_may_read(settings.token_file, "the token in the clear")
     except FileNotFoundError as error:
         complaint = f"{settings.token_file}: {error.strerror}"
         raise TokenMissingError([Complaint(file, place, complaint)]) from None
@@ -116,6 +123,8 @@ def warnings(settings: AgentSettings, token: str) -> list[str]:
     if len(token) < SHORTEST_TOKEN:
         result.append(f"the token is shorter than {SHORTEST_TOKEN} characters; it can be guessed")
     url = urlsplit(settings.url)
+    if url.scheme == "ws" and settings.ca_file is not None:
+        result.append("agent.ca_file is for wss://, and agent.url begins with ws://")
     if url.scheme == "ws" and not is_loopback(url.hostname or ""):
         result.append(
             f"agent.url: {settings.url} sends the token and all reports in the clear; use wss://"

@@ -5,13 +5,14 @@ import contextlib
 import logging
 import os
 import signal
+import ssl
 import sys
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import click
 
-from vstats_core import agent_config, logs, strict_json
+from vstats_core import agent_config, logs, strict_json, tls
 from vstats_core.agent import Agent
 from vstats_core.agent_config import AgentSettings, TokenMissingError
 from vstats_core.collectors_cli import collectors
@@ -57,9 +58,10 @@ def cli(context: click.Context, file: Path | None, *, verbose: bool) -> None:
         token = agent_config.token(settings, str(configuration.path), os.environ)
         for warning in agent_config.warnings(settings, token):
             logger.warning("%s", warning)
+        trust = tls.client_context(settings.ca_file) if settings.is_secure else None
         configuration.log_absent(bound)
         try:
-            asyncio.Runner().run(_run(configuration, settings, token, bound))
+            asyncio.Runner().run(_run(configuration, settings, token, bound, trust))
         except Exception:
             logger.exception("the agent has failed")
             leave(FAILED)
@@ -83,6 +85,8 @@ def check(configuration: Configuration) -> None:
     """Load the configuration and say what is wrong with it."""
     settings, bound = configuration.load()
     configuration.log_absent(bound)
+    if settings.is_secure:
+        tls.client_context(settings.ca_file)
     try:
         token = agent_config.token(settings, str(configuration.path), os.environ)
     except TokenMissingError as error:
@@ -98,12 +102,16 @@ cli.add_command(collectors)
 
 
 async def _run(
-    configuration: Configuration, settings: AgentSettings, token: str, collectors: list[Collector]
+    configuration: Configuration,
+    settings: AgentSettings,
+    token: str,
+    collectors: list[Collector],
+    trust: ssl.SSLContext | None,
 ) -> None:
     # websockets is imported only where it is used: `report` does without.
     from vstats_core.uplink import Uplink  # noqa: PLC0415
 
-    uplink = Uplink(settings.url, token)
+    uplink = Uplink(settings.url, token, trust=trust)
     uplink.describe(_description(collectors))
     agent = Agent(collectors, [uplink.offer], interval=settings.interval)
     stop, reload = asyncio.Event(), asyncio.Event()
@@ -140,7 +148,7 @@ def _reread(configuration: Configuration) -> tuple[AgentSettings, list[Collector
             logger.error("%s; the last valid configuration stays", complaint)  # noqa: TRY400
         return None
     configuration.log_absent(bound)
-    logger.info("settings reloaded; agent.url and the token take effect at the next start")
+    logger.info("settings reloaded; url, ca_file and the token take effect at the next start")
     return settings, bound
 
 

@@ -97,7 +97,7 @@ def build(model: type[M], table: dict[str, Any], *, file: str, prefix: str) -> M
 
 
 def refuse_if_others_may_read(path: Path, secret: str) -> None:
-    """Refuse a file with a secret in the clear that every user of the machine may read.
+    """Refuse a file with a secret that every user of the machine may read.
 
     Raises:
         ConfigError: with the command that mends it; for a file that has vanished.
@@ -107,7 +107,7 @@ def refuse_if_others_may_read(path: Path, secret: str) -> None:
     except OSError as error:
         raise ConfigError([Complaint(str(path), "", error.strerror or str(error))]) from None
     if os.name == "posix" and mode & stat.S_IROTH:
-        text = f"everybody may read this file, and it holds {secret} in the clear; "
+        text = f"everybody may read this file, and it holds {secret}; "
         raise ConfigError([Complaint(str(path), "", f"{text}run: chmod o-rwx {path}")])
 
 

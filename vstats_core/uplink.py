@@ -7,15 +7,16 @@ import asyncio
 import contextlib
 import http
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Event
 
-from vstats_core import strict_json
+from vstats_core import strict_json, tls
 from vstats_core.backoff import Backoff
 from vstats_core.errors import JSONError
 from vstats_core.logs import printable, worth_logging
@@ -33,6 +34,8 @@ FAREWELL = 0.5
 """Seconds that a server is given to answer our Close."""
 REPLACED = 4409
 PAUSE_WHEN_REPLACED = 60.0
+LONGEST_TROUBLE = 400
+"""Characters: what to do comes last, and must not be cut off."""
 
 NOTHING = b"{}"
 MOST_UNSENT = 1024 * 1024
@@ -64,6 +67,8 @@ class Uplink:
     Only the newest report waits while there is no connection, or one that is full: a newer one
     makes an older one worthless, and memory stays bounded however long the server is away. A new
     connection begins with it, so that a restarted server need not wait for the next.
+
+    ``trust`` says which servers to trust: ``wss://`` needs it, ``ws://`` must not have it.
     """
 
     def __init__(
@@ -71,11 +76,13 @@ class Uplink:
         url: str,
         token: str,
         *,
+        trust: ssl.SSLContext | None = None,
         backoff: Backoff | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
         self._url = url
         self._token = token
+        self._trust = trust
         self._backoff = backoff or Backoff()
         self._sleep = sleep
         self._newest: dict[str, bytes] = {}
@@ -109,6 +116,7 @@ class Uplink:
                 async with _Connect(
                     self._url,
                     create_connection=_Connection,
+                    ssl=self._trust,
                     additional_headers={"Authorization": f"Bearer {self._token}"},
                     user_agent_header=f"vstats-agent/{__version__}",
                     compression=None,
@@ -128,8 +136,7 @@ class Uplink:
                 delay = self._after_refusal(error.response.status_code)
             except Exception as error:  # noqa: BLE001 - an agent never ends because of its link
                 delay = self._backoff.next()
-                text = str(error) or type(error).__name__
-                self._say(f"cannot connect to {self._url}: {text}", delay)
+                self._say(f"cannot connect to {self._url}: {self._reason(error)}", delay)
             await self._sleep(delay)
 
     async def _use(self, connection: ClientConnection) -> None:
@@ -217,6 +224,14 @@ class Uplink:
             self._say(f"the server at {self._url} answered HTTP {status}", delay)
         return delay
 
+    def _reason(self, error: Exception) -> str:
+        reason = str(error) or type(error).__name__
+        if self._trust is not None:
+            return tls.explain(error) or reason
+        if isinstance(error, InvalidMessage):
+            return f"{reason} (a server that speaks TLS wants wss://)"
+        return reason
+
     def _say(self, trouble: str, delay: float, *, most: int | None = None) -> None:
         """Log a failed attempt: the first of its kind, every further power of two."""
         self._attempts = self._attempts + 1 if trouble == self._trouble else 1
@@ -224,7 +239,7 @@ class Uplink:
         if worth_logging(self._attempts) and (most is None or self._attempts <= most):
             logger.warning(
                 "%s; trying again in %.0f s (attempt %d)",
-                printable(trouble),
+                printable(trouble, LONGEST_TROUBLE),
                 delay,
                 self._attempts,
             )

@@ -20,7 +20,7 @@ from vstats_core.configuration import table
 from vstats_core.errors import ConfigError
 from vstats_core.messages import json_schema
 from vstats_core.version import __version__
-from vstats_server import config, demo, hosts
+from vstats_server import certificate, config, demo, hosts
 from vstats_server.config import ServerConfig
 from vstats_server.relay import Relay, reason_not_to_listen
 
@@ -60,7 +60,10 @@ def cli(context: click.Context, file: Path, *, verbose: bool) -> None:
 @click.pass_obj
 def check(file: Path) -> None:
     """Load the configuration and say what is wrong with it."""
-    for warning in config.warnings(config.load(file)):
+    settings = config.load(file)
+    if settings.tls:
+        certificate.load(settings.tls)
+    for warning in config.warnings(settings):
         logger.warning("%s: %s", file, warning)
     click.echo(f"{file}: ok")
 
@@ -143,7 +146,8 @@ def agent_url(settings: ServerConfig) -> str:
         return f"{'wss' if public.scheme == 'https' else 'ws'}://{public.netloc}/ws/agent"
     anywhere = settings.host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
     host = "THIS-SERVER" if anywhere else settings.host
-    return f"ws://{f'[{host}]' if ':' in host else host}:{settings.port}/ws/agent"
+    scheme = "wss" if settings.tls else "ws"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}/ws/agent"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

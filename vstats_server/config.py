@@ -14,7 +14,17 @@ from vstats_core.messages import ServerId
 from vstats_core.schema import Text
 from vstats_core.settings import Settings
 
-__all__ = ["SHORTEST_TOKEN", "Host", "Limits", "ServerConfig", "digest", "load", "slug", "warnings"]
+__all__ = [
+    "SHORTEST_TOKEN",
+    "TLS",
+    "Host",
+    "Limits",
+    "ServerConfig",
+    "digest",
+    "load",
+    "slug",
+    "warnings",
+]
 
 
 class Limits(Settings):
@@ -34,6 +44,32 @@ class Limits(Settings):
     """Dashboards, and connections that are not admitted yet, from one address."""
     handshake_timeout: Annotated[float, Field(gt=0)] = 5.0
     """Seconds that a connection may take to send its request."""
+
+
+File = Annotated[Path, Field(strict=False)]
+
+
+class TLS(Settings):
+    """The table ``[server.tls]``: both files, or none and no TLS."""
+
+    certificate: File | None = None
+    """A file with the server's certificate and those between it and the authority's, in PEM."""
+    key: File | None = None
+    """A file with the certificate's private key, in PEM, without a passphrase."""
+
+    @model_validator(mode="after")
+    def _is_a_pair(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("needs both certificate and key, or neither")
+        return self
+
+    def __bool__(self) -> bool:
+        return self.certificate is not None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The certificate's file and the key's; none without TLS."""
+        return tuple(filter(None, (self.certificate, self.key)))
 
 
 class Host(Settings):
@@ -90,6 +126,7 @@ class ServerConfig(Settings):
     """Seconds of silence after which a connected host counts as offline."""
     write_interval: Annotated[float, Field(ge=0, le=1)] = 0.02
     """Seconds of news that a dashboard gets in one write; 0 for a write each."""
+    tls: TLS = TLS()
     limits: Limits = Limits()
     hosts: list[Host] = Field(default_factory=list)
 
@@ -136,14 +173,14 @@ def load(path: Path) -> ServerConfig:
     table = read(path).get("server", {})
     config = build(ServerConfig, table, file=str(path), prefix="server")
     if any(host.token is not None for host in config.hosts):
-        refuse_if_others_may_read(path, "a host's token")
+        refuse_if_others_may_read(path, "a host's token in the clear")
     return config
 
 
 def warnings(config: ServerConfig) -> list[str]:
     """Return what is allowed but unwise; it names no host, since anybody may read it."""
     result = []
-    if not config.is_loopback:
+    if not config.is_loopback and not config.tls:
         result.append(
             f"listening on {config.host} without TLS: tokens and reports can be read on the way"
         )

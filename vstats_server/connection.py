@@ -26,6 +26,8 @@ from websockets.http11 import Request
 from websockets.protocol import CLOSED, CLOSING, OPEN, Event
 from websockets.streams import StreamReader
 
+from vstats_server.tls_transport import socket_transport
+
 __all__ = ["FULL", "RelayConnection"]
 
 logger = logging.getLogger(__name__)
@@ -100,6 +102,8 @@ class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
         self._ping_timer: asyncio.TimerHandle | None = None
         self._pings_while_full = 0
         self._end_timer: asyncio.TimerHandle | None = None
+        # The socket's own transport, where what was encrypted waits; without TLS there is none.
+        self._below: asyncio.Transport | None = None
 
     @property
     def open(self) -> bool:
@@ -114,7 +118,10 @@ class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
     @property
     def unsent(self) -> int:
         """Bytes that wait in the send buffer (the kernel's, of at most FULL, comes on top)."""
-        return self.transport.get_write_buffer_size()
+        unsent = self.transport.get_write_buffer_size()
+        if self._below is not None:
+            unsent += self._below.get_write_buffer_size()
+        return unsent
 
     def write(self, frames: bytes) -> None:
         """Hand over whole frames; after a Close they are dropped, as the protocol wants."""
@@ -173,6 +180,10 @@ class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
         """See :class:`asyncio.Protocol`."""
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(FULL, NEARLY_EMPTY)
+        self._below = socket_transport(self.transport)
+        if self._below is not None:
+            # What waits above can be told to wait; what waits below cannot be taken back.
+            self._below.set_write_buffer_limits(NEARLY_EMPTY)
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if peer else ""
         self._on_made(self)

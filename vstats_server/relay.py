@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.frames import CloseCode
@@ -19,12 +19,14 @@ from vstats_core.errors import ConfigError
 from vstats_core.version import __version__
 from vstats_server import config as configuration
 from vstats_server.admission import Admission, Agent
+from vstats_server.certificate import Certificate
 from vstats_server.config import ServerConfig
 from vstats_server.connection import CLOSE_GRACE, RelayConnection
 from vstats_server.fanout import Fanout
 from vstats_server.http import answer, respond
 from vstats_server.hub import Hub
 from vstats_server.sessions import AgentSession, watch
+from vstats_server.tls_transport import limit_memory
 
 __all__ = ["Relay", "reason_not_to_listen"]
 
@@ -57,6 +59,7 @@ class Relay:
         )
         self._admission = Admission(config, self._clock)
         self._agents: dict[str, AgentSession] = {}
+        self._certificate: Certificate | None = None
         self._file_warning = ""
         self._reloading = asyncio.Lock()
         self._closing = False
@@ -68,8 +71,14 @@ class Relay:
 
         Raises:
             OSError: when the address cannot be listened on.
+            ConfigError: when the certificate cannot be used.
         """
         limits = self._config.limits
+        tls: dict[str, Any] = {}
+        if self._config.tls:
+            limit_memory()
+            self._certificate = await asyncio.to_thread(Certificate, self._config.tls)
+            tls["ssl"] = self._certificate.context
         server = await serve(
             self._handle,
             self._config.host,
@@ -88,12 +97,14 @@ class Relay:
             max_size=limits.max_message_size,
             max_queue=4,
             backlog=BACKLOG,
+            **tls,
         )
         port: int = server.sockets[0].getsockname()[1]
         chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._look_at_file())]
         for chore in chores:
             chore.add_done_callback(_log_failure)
-        logger.info("listening on %s port %d", self._config.host, port)
+        how = " with TLS" if self._config.tls else ""
+        logger.info("listening on %s port %d%s", self._config.host, port, how)
         try:
             yield port
         finally:
@@ -108,6 +119,9 @@ class Relay:
         # One at a time: of two that overlap, the one that began first might be the last to end.
         async with self._reloading:
             await self._reload(self._path)
+            # The files it names may have changed where it has not, or be better than it is.
+            if self._certificate is not None:
+                await self._certificate.renew(self._config.tls)
 
     async def _reload(self, path: Path) -> None:
         try:
@@ -122,6 +136,9 @@ class Relay:
             logger.warning("server.host and server.port take effect at the next start only")
             keep = {"host": self._config.host, "port": self._config.port}
             config = config.model_copy(update=keep)
+        if bool(config.tls) != bool(self._config.tls):
+            logger.warning("to begin or to end with TLS takes effect at the next start only")
+            config = config.model_copy(update={"tls": self._config.tls})
         if config != self._config:
             self._use(config)
             self._fanout.write_interval = config.write_interval
@@ -137,7 +154,8 @@ class Relay:
             logger.warning("%s", warning)
 
     def _warnings(self) -> list[str]:
-        return configuration.warnings(self._config) + list(filter(None, [self._file_warning]))
+        now = [self._file_warning, self._certificate.warning if self._certificate else ""]
+        return configuration.warnings(self._config) + list(filter(None, now))
 
     def _revoke(self) -> None:
         """End the connections of agents whose host is gone or has another token now."""
@@ -225,15 +243,16 @@ class Relay:
             self._fanout.sweep()
 
     async def _look_at_file(self) -> None:
-        """Reload when the file has changed: an edit needs no signal."""
+        """Reload when the file or the certificate's have changed: an edit needs no signal."""
         if self._path is None:
             return
         # The first look finds an edit that came between the load and the start.
-        seen: tuple[int, ...] | None = None
+        seen: list[tuple[int, ...]] | None = None
         while True:
             await asyncio.sleep(LOOK_INTERVAL)
             # Off the loop: /etc may be anywhere.
-            found = await asyncio.to_thread(_signature, self._path)
+            files = [self._path, *self._config.tls.files]
+            found = await asyncio.to_thread(_signatures, files)
             if found != seen:
                 seen = found
                 try:
@@ -249,7 +268,10 @@ class Relay:
         server.close(close_connections=False)
         for connection in list(self._admission.connections):
             connection.cut(CloseCode.GOING_AWAY, "server is shutting down")
-        await server.wait_closed()
+        # Connections that are still about to agree on TLS are not ours yet, and cannot be cut.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_GRACE + 1):
+                await server.wait_closed()
         logger.info("stopped")
 
 
@@ -259,6 +281,10 @@ def reason_not_to_listen(config: ServerConfig, error: OSError) -> str:
     number = error.errno or 0
     text = os.strerror(number) if number > 0 else error.strerror
     return f"cannot listen on {config.host} port {config.port}: {text}"
+
+
+def _signatures(files: list[Path]) -> list[tuple[int, ...]]:
+    return [_signature(file) for file in files]
 
 
 def _signature(path: Path) -> tuple[int, ...]:

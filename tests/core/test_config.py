@@ -109,7 +109,7 @@ def test_a_secret_may_be_read_by_owner_and_group(tmp_path, mode):
     path = written(tmp_path, "")
     path.chmod(mode)
 
-    refuse_if_others_may_read(path, "a token")
+    refuse_if_others_may_read(path, "a token in the clear")
 
 
 def test_a_secret_that_others_may_read_is_refused_with_the_command_that_mends_it(tmp_path):
@@ -117,11 +117,11 @@ def test_a_secret_that_others_may_read_is_refused_with_the_command_that_mends_it
     path.chmod(0o604)
 
     with pytest.raises(ConfigError) as caught:
-        refuse_if_others_may_read(path, "a token")
+        refuse_if_others_may_read(path, "a token in the clear")
 
     assert str(caught.value).endswith(f"holds a token in the clear; run: chmod o-rwx {path}")
     os.system(str(caught.value).rpartition("run: ")[2])
-    refuse_if_others_may_read(path, "a token")
+    refuse_if_others_may_read(path, "a token in the clear")
 
 
 def test_a_hint_names_what_is_alike_or_all_there_is():
