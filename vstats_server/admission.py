@@ -14,6 +14,7 @@ from vstats_server.auth import Gate, Throttle, Tokens
 from vstats_server.config import SHORTEST_TOKEN, ServerConfig, digest
 from vstats_server.connection import RelayConnection
 from vstats_server.http import respond
+from vstats_server.proxies import Proxies
 
 __all__ = ["Admission", "Agent"]
 
@@ -49,12 +50,22 @@ class Admission:
         self._config = config
         self._tokens = Tokens(config.hosts)
         self._gate = Gate(config)
+        self._proxies = Proxies(config.trusted_proxies)
 
     def made(self, connection: RelayConnection) -> None:
         """Take note of a connection that has just been made."""
         self.connections.add(connection)
         self.addresses[connection.address] += 1
         connection.on_lost = partial(self._lost, connection)
+
+    def locate(self, connection: RelayConnection, request: Request) -> None:
+        """Learn the client's own address from the proxy that speaks for it, if that is trusted."""
+        forwarded_for = request.headers.get_all("X-Forwarded-For")
+        address = self._proxies.client(connection.address, forwarded_for)
+        if address != connection.address:
+            self._release_address(connection)
+            connection.address = address
+            self.addresses[address] += 1
 
     def is_valid(self, agent: Agent) -> bool:
         """Return whether an agent that was admitted would be still."""

@@ -1,6 +1,7 @@
 """What the server is told: the table ``[server]`` and the hosts in it."""
 
 import hashlib
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Self
@@ -122,6 +123,8 @@ class ServerConfig(Settings):
     """How the server is reached from outside, like ``https://vstats.example.org``."""
     allowed_origins: list[str] = Field(default_factory=list)
     """Web pages of other origins that may watch; ``*`` for any."""
+    trusted_proxies: list[str] = Field(default_factory=list)
+    """Addresses and networks of proxies whose ``X-Forwarded-For`` is believed."""
     offline_after: Annotated[float, Field(ge=1)] = 45.0
     """Seconds of silence after which a connected host counts as offline."""
     write_interval: Annotated[float, Field(ge=0, le=1)] = 0.02
@@ -144,6 +147,17 @@ class ServerConfig(Settings):
             if origin != "*" and not _origin(origin):
                 raise ValueError(f"{origin!r} should be like https://example.org, without a path")
         return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                form = "should be an address or a network, like 192.0.2.1 or 2001:db8::/64"
+                raise ValueError(f"{network!r} {form}: {error}") from None
+        return networks
 
     @model_validator(mode="after")
     def _all_different(self) -> Self:

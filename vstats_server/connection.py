@@ -67,7 +67,7 @@ class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
     What arrives is read into ``buffer``, which all connections of one event loop share.
 
     Attributes:
-        address: The peer's IP address.
+        address: The IP address of the peer, or of the client for which a trusted proxy speaks.
         was_cut: Whether it was ended by us: nothing that still comes counts.
         lost: Whether the connection is gone.
         on_lost: Called once, when the connection is gone.
@@ -185,7 +185,8 @@ class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
             # What waits above can be told to wait; what waits below cannot be taken back.
             self._below.set_write_buffer_limits(NEARLY_EMPTY)
         peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else ""
+        # A socket for both families calls an IPv4 address ::ffff:192.0.2.1.
+        self.address = peer[0].removeprefix("::ffff:") if peer else ""
         self._on_made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

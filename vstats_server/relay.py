@@ -178,6 +178,7 @@ class Relay:
         """Admit the connection (None), or return the response that refuses or answers it."""
         connection = cast("RelayConnection", connection)
         path, _, query = request.path.partition("?")
+        self._admission.locate(connection, request)
         refusal = self._admission.refuse_headers(connection, request, path)
         if refusal is not None:
             return refusal
