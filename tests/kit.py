@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 
-from vstats_core.clock import Clock, rfc3339
+from vstats_core.clock import Clock
 from vstats_server.config import Host, ServerConfig
 from vstats_server.intake import IncomingDescription, IncomingReport, read
 from vstats_server.relay import Relay
@@ -74,8 +74,8 @@ class FakeClock(Clock):
     def monotonic(self) -> float:
         return self.now
 
-    def utc(self, ago: float = 0.0) -> str:
-        return rfc3339(self.started + self.now - ago)
+    def unix(self) -> float:
+        return self.started + self.now
 
 
 def report(**changes: Any) -> dict[str, Any]:

@@ -12,9 +12,13 @@ class Clock:
         """Return seconds that only ever grow, whatever happens to the wall clock."""
         return time.monotonic()
 
+    def unix(self) -> float:
+        """Return seconds since 1970; they may jump, either way."""
+        return time.time()
+
     def utc(self, ago: float = 0.0) -> str:
         """Return the moment that many seconds ago, as the wire writes it."""
-        return rfc3339(time.time() - ago)
+        return rfc3339(self.unix() - ago)
 
 
 def rfc3339(seconds: float) -> str:

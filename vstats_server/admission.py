@@ -36,7 +36,8 @@ class Admission:
     def __init__(self, config: ServerConfig, clock: Clock) -> None:
         self.connections: set[RelayConnection] = set()
         self.agents: dict[RelayConnection, Agent] = {}
-        self.dashboards: set[RelayConnection] = set()
+        self.dashboards: dict[RelayConnection, bytes] = {}
+        """Dashboards, with what they were granted."""
         self.addresses: Counter[str] = Counter()
         """Connections that are no agents, by address."""
         self._clock = clock
@@ -130,14 +131,14 @@ class Admission:
             return respond(http.HTTPStatus.TOO_MANY_REQUESTS)
         return respond(http.HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
 
-    def admit_dashboard(self, connection: RelayConnection) -> Response | None:
-        """Admit a dashboard, or return what refuses it."""
+    def admit_dashboard(self, connection: RelayConnection, grant: bytes) -> Response | None:
+        """Admit a dashboard with this grant, or return what refuses it."""
         if len(self.dashboards) >= self._config.limits.max_dashboards:
             self._log_refusal(connection, "server.limits.max_dashboards is reached")
         elif self.is_crowded(connection):
             self._log_refusal(connection, "server.limits.connections_per_address is reached")
         else:
-            self.dashboards.add(connection)
+            self.dashboards[connection] = grant
             connection.limit_messages(DASHBOARD_MESSAGE_SIZE)
             return None
         return respond(http.HTTPStatus.SERVICE_UNAVAILABLE)
@@ -158,7 +159,7 @@ class Admission:
 
     def _lost(self, connection: RelayConnection) -> None:
         self.connections.discard(connection)
-        self.dashboards.discard(connection)
+        self.dashboards.pop(connection, None)
         if self.agents.pop(connection, None) is None:
             self._release_address(connection)
 

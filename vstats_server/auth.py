@@ -49,6 +49,15 @@ class Throttle:
             self._failures.popitem(last=False)
         return len(failures)
 
+    def is_exceeded(self, address: str, now: float) -> bool:
+        """Return whether there were so many in the last minute that the next has to wait."""
+        failures = self._failures.get(address, ())
+        return sum(failure > now - self.WINDOW for failure in failures) >= self.MOST
+
+    def forgive(self, address: str) -> None:
+        """Forget the failures of an address."""
+        self._failures.pop(address, None)
+
     def due(self, what: str, now: float) -> bool:
         """Return whether none was counted in the last minute, and count one if so."""
         counted = self._failures.get(what)

@@ -13,15 +13,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+import tomlkit
 
 from vstats_core import logs
 from vstats_core.cli import fail
+from vstats_core.config import build
 from vstats_core.configuration import table
 from vstats_core.errors import ConfigError
 from vstats_core.messages import json_schema
 from vstats_core.version import __version__
 from vstats_server import certificate, config, demo, hosts
-from vstats_server.config import ServerConfig
+from vstats_server.config import Login, ServerConfig
+from vstats_server.passwords import hash_password
 from vstats_server.relay import Relay, reason_not_to_listen
 
 __all__ = ["main"]
@@ -29,6 +32,8 @@ __all__ = ["main"]
 logger = logging.getLogger(__name__)
 
 DEFAULT_FILE = Path("/etc/vstats/server.toml")
+SHORTEST_PASSWORD = 12
+"""Characters that a person's own password should have."""
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,6 +84,42 @@ def schema() -> None:
 def demo_command(port: int) -> None:
     """Relay this very machine's reports on loopback, and print a line for each."""
     sys.exit(asyncio.run(demo.run(port)))
+
+
+@cli.command("password")
+@click.option("--username", default="vstats", show_default=True, help="Whom it is for.")
+@click.pass_obj
+def password_command(file: Path, username: str) -> None:
+    """Ask for a password; print the configuration that has dashboards give it.
+
+    It is asked for twice on a terminal, else read from standard input.
+    """
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = _password_from_stdin()
+    if not password:
+        raise click.ClickException("the password is empty")
+    if len(password) < SHORTEST_PASSWORD:
+        text = "a password of fewer than %d characters can be guessed"
+        logger.warning(text, SHORTEST_PASSWORD)
+    login = {"username": username, "password_scrypt": hash_password(password)}
+    build(Login, login, file="--username", prefix="server.dashboard")
+    click.echo(
+        f"# Put this into {file} on the server, then: chmod o-rwx that file.\n"
+        "# A running server takes it within a second.\n"
+        "[server.dashboard]"
+    )
+    for key, value in login.items():
+        click.echo(f"{key} = {tomlkit.string(value).as_string()}")
+
+
+def _password_from_stdin() -> str:
+    line = sys.stdin.buffer.readline().removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise click.ClickException("the password is not UTF-8") from None
 
 
 @cli.group("hosts")

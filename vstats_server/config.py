@@ -14,12 +14,14 @@ from vstats_core.config import build, read, refuse_if_others_may_read
 from vstats_core.messages import ServerId
 from vstats_core.schema import Text
 from vstats_core.settings import Settings
+from vstats_server.passwords import ScryptHash
 
 __all__ = [
     "SHORTEST_TOKEN",
     "TLS",
     "Host",
     "Limits",
+    "Login",
     "ServerConfig",
     "digest",
     "load",
@@ -71,6 +73,38 @@ class TLS(Settings):
     def files(self) -> tuple[Path, ...]:
         """The certificate's file and the key's; none without TLS."""
         return tuple(filter(None, (self.certificate, self.key)))
+
+
+class Login(Settings):
+    """The table ``[server.dashboard]``: both keys, or none and no password."""
+
+    username: str | None = None
+    """Who may look at the page and the HTTP API, and watch."""
+    password_scrypt: SecretStr | None = None
+    """The password's hash, as `vstats-server password` prints it."""
+
+    @field_validator("username")
+    @classmethod
+    def _can_be_sent(cls, name: str | None) -> str | None:
+        if name is not None and (not name.isprintable() or ":" in name or not name):
+            raise ValueError("should be printable characters, at least one, and no colon")
+        return name
+
+    @field_validator("password_scrypt")
+    @classmethod
+    def _is_a_hash(cls, text: SecretStr | None) -> SecretStr | None:
+        if text is not None:
+            ScryptHash.parse(text.get_secret_value())
+        return text
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.username is None) != (self.password_scrypt is None):
+            raise ValueError("needs both username and password_scrypt, or neither")
+        return self
+
+    def __bool__(self) -> bool:
+        return self.password_scrypt is not None
 
 
 class Host(Settings):
@@ -130,6 +164,7 @@ class ServerConfig(Settings):
     write_interval: Annotated[float, Field(ge=0, le=1)] = 0.02
     """Seconds of news that a dashboard gets in one write; 0 for a write each."""
     tls: TLS = TLS()
+    dashboard: Login = Login()
     limits: Limits = Limits()
     hosts: list[Host] = Field(default_factory=list)
 
@@ -173,6 +208,11 @@ class ServerConfig(Settings):
         return self
 
     @property
+    def is_secure(self) -> bool:
+        """Whether browsers come by TLS, the server's own or a proxy's."""
+        return bool(self.tls) or (self.public_url or "").startswith("https://")
+
+    @property
     def is_loopback(self) -> bool:
         """Whether nobody outside this machine can connect."""
         return is_loopback(self.host)
@@ -188,16 +228,36 @@ def load(path: Path) -> ServerConfig:
     config = build(ServerConfig, table, file=str(path), prefix="server")
     if any(host.token is not None for host in config.hosts):
         refuse_if_others_may_read(path, "a host's token in the clear")
+    if config.dashboard:
+        # It is what a password can be guessed by, and what cookies are made with.
+        refuse_if_others_may_read(path, "the hash of the dashboard's password")
     return config
 
 
 def warnings(config: ServerConfig) -> list[str]:
     """Return what is allowed but unwise; it names no host, since anybody may read it."""
     result = []
-    if not config.is_loopback and not config.tls:
+    public = urlsplit(config.public_url or "")
+    outside = bool(public.hostname) and not is_loopback(public.hostname or "")
+    # Of a proxy we know only what we are told: that there is one, and what it speaks.
+    proxied = public.scheme == "https" and bool(config.trusted_proxies)
+    listening = f"listening on {config.host or 'all addresses'}"
+    reachable = f"reachable as {config.public_url}" if outside else listening
+    in_the_clear = "without TLS: tokens and reports can be read on the way"
+    if not config.is_loopback and not config.tls and not proxied:
         result.append(
-            f"listening on {config.host} without TLS: tokens and reports can be read on the way"
+            f"{listening} {in_the_clear}; set server.tls, or have a proxy that speaks TLS "
+            "(https in server.public_url, its address in server.trusted_proxies)"
         )
+    elif outside and public.scheme == "http" and not config.tls:
+        result.append(f"{reachable} {in_the_clear}; have a proxy that speaks TLS")
+    if (outside or not config.is_loopback) and not config.dashboard:
+        result.append(
+            f"{reachable} without a password: whoever can connect sees every host; "
+            "`vstats-server password` makes one"
+        )
+    if any(ipaddress.ip_network(network).prefixlen == 0 for network in config.trusted_proxies):
+        result.append("server.trusted_proxies is everybody: any client can claim any address")
     tokens = [host.token.get_secret_value() for host in config.hosts if host.token]
     if any(len(token) < SHORTEST_TOKEN for token in tokens):
         result.append(f"a token is shorter than {SHORTEST_TOKEN} characters; it can be guessed")

@@ -18,11 +18,13 @@ from vstats_core.clock import Clock
 from vstats_core.errors import ConfigError
 from vstats_core.version import __version__
 from vstats_server import config as configuration
+from vstats_server.access import Access
 from vstats_server.admission import Admission, Agent
 from vstats_server.certificate import Certificate
 from vstats_server.config import ServerConfig
 from vstats_server.connection import CLOSE_GRACE, RelayConnection
 from vstats_server.fanout import Fanout
+from vstats_server.filewatch import watch_files
 from vstats_server.http import answer, respond
 from vstats_server.hub import Hub
 from vstats_server.sessions import AgentSession, watch
@@ -33,8 +35,8 @@ __all__ = ["Relay", "reason_not_to_listen"]
 logger = logging.getLogger(__name__)
 
 PING_INTERVAL = 30.0
-LOOK_INTERVAL = 0.4
-"""Seconds between two looks at the configuration file."""
+OPEN = ("/healthz", "/ws/agent")
+"""Paths that no password guards."""
 REPLACED = 4409
 REVOKED = 4403
 BACKLOG = 4096
@@ -58,6 +60,7 @@ class Relay:
             clock=self._clock,
         )
         self._admission = Admission(config, self._clock)
+        self._access = Access(config, self._clock)
         self._agents: dict[str, AgentSession] = {}
         self._certificate: Certificate | None = None
         self._file_warning = ""
@@ -100,7 +103,9 @@ class Relay:
             **tls,
         )
         port: int = server.sockets[0].getsockname()[1]
-        chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._look_at_file())]
+        chores = [asyncio.create_task(self._sweep())]
+        if self._path is not None:
+            chores.append(asyncio.create_task(watch_files(self._files, self.reload)))
         for chore in chores:
             chore.add_done_callback(_log_failure)
         how = " with TLS" if self._config.tls else ""
@@ -147,9 +152,14 @@ class Relay:
             self._revoke()
             logger.info("configuration reloaded, %d hosts", len(config.hosts))
 
+    def _files(self) -> list[Path]:
+        """Return the files that a reload reads."""
+        return [*filter(None, [self._path]), *self._config.tls.files]
+
     def _use(self, config: ServerConfig) -> None:
         self._config = config
         self._admission.use(config)
+        self._access.use(config)
         for warning in configuration.warnings(config):
             logger.warning("%s", warning)
 
@@ -158,11 +168,15 @@ class Relay:
         return configuration.warnings(self._config) + list(filter(None, now))
 
     def _revoke(self) -> None:
-        """End the connections of agents whose host is gone or has another token now."""
+        """End the connections that would not be admitted any more as they were."""
         for connection, agent in self._admission.agents.items():
             if not self._admission.is_valid(agent):
                 logger.info("agent %s: its token is good no more", agent.server_id)
                 connection.cut(REVOKED, "token revoked")
+        for connection, grant in self._admission.dashboards.items():
+            if not self._access.is_good(grant):
+                logger.info("dashboard at %s: the password has changed", connection.address)
+                connection.cut(REVOKED, "password changed")
 
     # A connection's life.
 
@@ -180,15 +194,25 @@ class Relay:
         path, _, query = request.path.partition("?")
         self._admission.locate(connection, request)
         refusal = self._admission.refuse_headers(connection, request, path)
+        if refusal is None and path not in OPEN:
+            refusal = await self._access.admit(connection.address, request)
         if refusal is not None:
             return refusal
+        response = await self._route(connection, request, path, query)
+        if response is None or path in OPEN:
+            return response
+        return self._access.greet(request, response)
+
+    async def _route(
+        self, connection: RelayConnection, request: Request, path: str, query: str
+    ) -> Response | None:
         match path:
             case "/ws" | "/ws/agent" if request.method != "GET":
                 return respond(http.HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET"})
             case "/ws/agent":
                 return self._admission.admit_agent(connection, request, query)
             case "/ws":
-                return self._admission.admit_dashboard(connection)
+                return self._admission.admit_dashboard(connection, self._access.grant)
             case _:
                 if self._admission.is_crowded(connection):
                     return respond(http.HTTPStatus.SERVICE_UNAVAILABLE)
@@ -201,6 +225,10 @@ class Relay:
         agent = self._admission.agents.get(connection)
         if agent is not None:
             await self._handle_agent(connection, agent)
+        elif not self._access.is_good(self._admission.dashboards.get(connection, b"")):
+            # A reload has come between the request and now.
+            connection.cut(REVOKED, "password changed")
+            await connection.wait_closed()
         else:
             await watch(connection, self._hub, self._fanout, self._clock)
 
@@ -243,25 +271,6 @@ class Relay:
             self._hub.sweep()
             self._fanout.sweep()
 
-    async def _look_at_file(self) -> None:
-        """Reload when the file or the certificate's have changed: an edit needs no signal."""
-        if self._path is None:
-            return
-        # The first look finds an edit that came between the load and the start.
-        seen: list[tuple[int, ...]] | None = None
-        while True:
-            await asyncio.sleep(LOOK_INTERVAL)
-            # Off the loop: /etc may be anywhere.
-            files = [self._path, *self._config.tls.files]
-            found = await asyncio.to_thread(_signatures, files)
-            if found != seen:
-                seen = found
-                try:
-                    await self.reload()
-                except Exception:
-                    # A fault of ours with one state of the file must not end the watch.
-                    logger.exception("the configuration could not be reloaded")
-
     async def _close(self, server: Server) -> None:
         """Send 1001 to all, no status; what has not closed in two seconds is aborted."""
         self._closing = True
@@ -273,6 +282,7 @@ class Relay:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_GRACE + 1):
                 await server.wait_closed()
+        self._access.close()
         logger.info("stopped")
 
 
@@ -282,18 +292,6 @@ def reason_not_to_listen(config: ServerConfig, error: OSError) -> str:
     number = error.errno or 0
     text = os.strerror(number) if number > 0 else error.strerror
     return f"cannot listen on {config.host} port {config.port}: {text}"
-
-
-def _signatures(files: list[Path]) -> list[tuple[int, ...]]:
-    return [_signature(file) for file in files]
-
-
-def _signature(path: Path) -> tuple[int, ...]:
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode, found.st_ctime_ns
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

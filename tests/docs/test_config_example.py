@@ -10,7 +10,7 @@ from vstats_core import CollectorSettings, agent_config
 from vstats_core.agent_config import AgentSettings
 from vstats_core.plugins import bind, find
 from vstats_server import config as server_config
-from vstats_server.config import TLS, Host, Limits, ServerConfig
+from vstats_server.config import TLS, Host, Limits, Login, ServerConfig
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 TEXT = EXAMPLE.read_text()
@@ -44,8 +44,9 @@ def expected(model: type[BaseModel], *without: str) -> set[str]:
 
 
 SECTIONS = {
-    "[server]": expected(ServerConfig, "tls", "limits", "hosts"),
+    "[server]": expected(ServerConfig, "tls", "dashboard", "limits", "hosts"),
     "[server.tls]": expected(TLS),
+    "[server.dashboard]": expected(Login),
     "[server.limits]": expected(Limits),
     "[[server.hosts]]": expected(Host),
     "[agent]": expected(AgentSettings, "collectors"),

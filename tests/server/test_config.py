@@ -7,8 +7,19 @@ from pydantic import SecretStr
 
 from vstats_core import config as core_config
 from vstats_core.errors import ConfigError
-from vstats_server.config import Host, Limits, ServerConfig, digest, load, slug, warnings
+from vstats_server.config import (
+    TLS,
+    Host,
+    Limits,
+    Login,
+    ServerConfig,
+    digest,
+    load,
+    slug,
+    warnings,
+)
 
+HASH = "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$rkTI9fAgA7thDzzR8FHXhMiojYBreJBmYTkEzWypBCQ"
 HOSTS = f"""
 [[server.hosts]]
 name = "Web 1"
@@ -377,10 +388,62 @@ def test_a_plain_configuration_gives_no_warning():
     assert warnings(config()) == []
 
 
-def test_listening_for_all_without_tls_gives_a_warning():
-    (warning,) = warnings(config(host="0.0.0.0"))
+TLS_WARNING = "without TLS: tokens and reports can be read on the way"
+PASSWORD_WARNING = "without a password: whoever can connect sees every host"
+CERTIFICATE = TLS(certificate="/etc/c.pem", key="/etc/k.pem")
+PASSWORD = Login(username="ann", password_scrypt=SecretStr(HASH))
+EVERYWHERE = {"host": "0.0.0.0"}
+HTTPS = {"public_url": "https://vstats.example.org"}
+HTTP = {"public_url": "http://vstats.example.org"}
+PROXY = {"trusted_proxies": ["192.0.2.1"]}
 
-    assert "without TLS" in warning
+
+@pytest.mark.parametrize(
+    ("settings", "tls", "password"),
+    [
+        ({}, False, False),
+        ({"public_url": "http://localhost:3001"}, False, False),
+        ({"trusted_proxies": ["127.0.0.1"]}, False, False),
+        (EVERYWHERE, True, True),
+        ({"host": "::"}, True, True),
+        ({"host": ""}, True, True),
+        ({"host": "192.0.2.7"}, True, True),
+        (EVERYWHERE | {"tls": CERTIFICATE}, False, True),
+        (EVERYWHERE | {"dashboard": PASSWORD}, True, False),
+        (EVERYWHERE | {"tls": CERTIFICATE, "dashboard": PASSWORD}, False, False),
+        # That a proxy speaks TLS is believed once it is named, and its TLS is said.
+        (EVERYWHERE | HTTPS, True, True),
+        (EVERYWHERE | PROXY, True, True),
+        (EVERYWHERE | HTTPS | PROXY, False, True),
+        (EVERYWHERE | HTTP | PROXY, True, True),
+        # On loopback only a proxy can come, and public_url says that one does.
+        (HTTPS, False, True),
+        (HTTPS | {"dashboard": PASSWORD}, False, False),
+        (HTTP | {"dashboard": PASSWORD}, True, False),
+        (HTTP | {"dashboard": PASSWORD, "tls": CERTIFICATE}, False, False),
+    ],
+)
+def test_what_others_can_reach_without_tls_or_a_password_gives_a_warning(settings, tls, password):
+    found = warnings(config(**settings))
+
+    assert [TLS_WARNING in warning for warning in found].count(True) == tls
+    assert [PASSWORD_WARNING in warning for warning in found].count(True) == password
+    assert len(found) == tls + password
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_to_trust_everybody_as_a_proxy_gives_a_warning(network):
+    assert warnings(config(trusted_proxies=[network])) == [
+        "server.trusted_proxies is everybody: any client can claim any address"
+    ]
+
+
+@pytest.mark.parametrize("given", ["certificate", "key"])
+def test_half_a_certificate_is_refused(loaded, given):
+    with pytest.raises(ConfigError) as error:
+        loaded(f'[server.tls]\n{given} = "/etc/vstats/file.pem"')
+
+    assert complaints(error) == [("server.tls", "needs both certificate and key, or neither")]
 
 
 def test_a_short_token_gives_a_warning_that_names_neither_host_nor_token():
