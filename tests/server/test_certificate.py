@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 from certificates import Authority
+from tools import program
 
 from vstats_core.errors import ConfigError
 from vstats_server.certificate import Certificate, load
@@ -189,7 +190,17 @@ def test_a_key_with_a_passphrase_is_told_and_nobody_is_asked(authority, form):
     certificate, key = authority.sign()
     more = ["-traditional"] if form == "traditional" else []
     locked = authority.folder / "locked.pem"
-    command = ["openssl", "pkey", "-in", key, "-out", locked, "-aes128", "-passout", "pass:x"]
+    command = [
+        program("openssl"),
+        "pkey",
+        "-in",
+        key,
+        "-out",
+        locked,
+        "-aes128",
+        "-passout",
+        "pass:x",
+    ]
     subprocess.run([*command, *more], check=True, capture_output=True)
 
     text = complaint(pair((certificate, locked)))
