@@ -57,7 +57,7 @@ def cli(context: click.Context, file: Path, *, verbose: bool) -> None:
     context.obj = file
     if context.invoked_subcommand is None:
         settings = config.load(file)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
             sys.exit(runner.run(_run(settings, file)))
 
 
@@ -191,8 +191,11 @@ def agent_url(settings: ServerConfig) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}/ws/agent"
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory(settings: ServerConfig) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return what makes uvloop's event loops where it is installed: the extra ``fast``."""
+    if settings.tls:
+        # Of what it has encrypted and not sent, uvloop tells nothing.
+        return None
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
