@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import MISSING, Field, StringConstraints, TypeAdapter, ValidationError
 
 from vstats_core import strict_json
-from vstats_core.schema import Report, Section, Text, Timestamp
+from vstats_core.schema import Named, Report, Section, Text, Timestamp
 from vstats_core.units import KindName, UnitName
 
 __all__ = [
@@ -63,13 +63,13 @@ class DescribedSection(Section):
     """What a plugin's section is called, and what is in it, by path: ``[].speed``, say."""
 
     title: Text
-    fields: dict[Text, DescribedField]
+    fields: Named[DescribedField]
 
 
 class Sections(Section):
     """The sections of all plugins, by name."""
 
-    sections: dict[Text, DescribedSection]
+    sections: Named[DescribedSection]
 
 
 class AgentDescribe(Section):

@@ -40,6 +40,10 @@ CLOSE_GRACE = 2.0
 MOST_PINGS = 100
 """Pings taken from a peer that does not read their pongs."""
 
+MOST_SMALL_FRAMES = 1000
+"""Frames a second, besides whole messages, that a peer may send: pings, pongs, fragments."""
+TOO_MANY = 4429
+
 _NO_REQUEST = Request("", Headers())
 
 FINAL_TEXT = 0x81
@@ -101,6 +105,8 @@ class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
         self._pong_due = False
         self._ping_timer: asyncio.TimerHandle | None = None
         self._pings_while_full = 0
+        self._small_frames = 0
+        self._small_frames_since = 0.0
         self._end_timer: asyncio.TimerHandle | None = None
         # The socket's own transport, where what was encrypted waits; without TLS there is none.
         self._below: asyncio.Transport | None = None
@@ -257,6 +263,8 @@ class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
     def process_event(self, event: Event) -> None:
         """Take note of signs of life on the way to the library's own processing."""
         if isinstance(event, Frame):
+            if not event.fin or event.opcode not in (Opcode.TEXT, Opcode.BINARY):
+                self._count_small_frame()
             if event.opcode is Opcode.PONG:
                 self._pong_due = False
             if event.opcode is Opcode.PING and self.full:
@@ -276,6 +284,17 @@ class RelayConnection(ServerConnection, asyncio.BufferedProtocol):
                 self._hand_over(self.on_text, bytes(event.data))
                 return
         super().process_event(event)
+
+    def _count_small_frame(self) -> None:
+        """End the connection (4429) when they come in a flood; each costs what a message does."""
+        now = self.loop.time()
+        if now - self._small_frames_since >= 1:
+            self._small_frames_since, self._small_frames = now, 0
+        self._small_frames += 1
+        if self._small_frames == MOST_SMALL_FRAMES:
+            self.cut(TOO_MANY, "too many frames")
+            # Its answer would be at the end of the flood.
+            self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """See :class:`asyncio.Protocol`."""

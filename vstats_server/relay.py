@@ -40,8 +40,9 @@ OPEN = ("/healthz", "/ws/agent")
 REPLACED = 4409
 REVOKED = 4403
 BACKLOG = 4096
-READ_SIZE = 64 * 1024
-"""Bytes that are read from a connection at a time."""
+READ_SIZE = 12 * 1024
+"""Bytes that are read from a connection at a time: nearly all reports in one piece, and of frames
+without a payload no more than the library's parser can do in a fiftieth of a second."""
 
 
 class Relay:
