@@ -6,6 +6,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from vstats_core.clock import Clock
+from vstats_core.logs import worth_logging
 from vstats_core.messages import ErrorCode, Fault, error_message
 from vstats_server.bucket import TokenBucket
 from vstats_server.config import Limits
@@ -42,6 +43,8 @@ class AgentSession:
         now = clock.monotonic()
         self._bucket = TokenBucket(limits.messages_per_second, limits.message_burst, now)
         self._bad_in_a_row = 0
+        self._bad_rows = 0
+        self._floods = 0
         self._flooding_since: float | None = None
         self._last_drop = now
 
@@ -87,7 +90,9 @@ class AgentSession:
             return True
         if self._flooding_since is None or now - self._last_drop > FLOOD_ENDS_AFTER:
             self._flooding_since = now
-            logger.warning("agent %s sends too many messages", self.server_id)
+            self._floods += 1
+            if worth_logging(self._floods):
+                logger.warning("agent %s sends too many messages", self.server_id)
         self._last_drop = now
         if now - self._flooding_since >= LONGEST_FLOOD:
             self.connection.cut(TOO_MANY, "too many messages")
@@ -98,7 +103,10 @@ class AgentSession:
     def _refuse(self, bad: MessageError) -> None:
         self._bad_in_a_row += 1
         if self._bad_in_a_row == 1:
-            logger.warning("agent %s: %s", self.server_id, bad)
+            self._bad_rows += 1
+            # One that sends good and bad by turns must not fill the disk.
+            if worth_logging(self._bad_rows):
+                logger.warning("agent %s: %s", self.server_id, bad)
         self._answer(bad.code, bad.text, bad.faults)
         if self._bad_in_a_row >= MOST_BAD_IN_A_ROW:
             self.connection.cut(BAD_MESSAGES, "too many bad messages in a row")
