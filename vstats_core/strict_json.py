@@ -9,7 +9,7 @@ import orjson
 
 from vstats_core.errors import JSONError
 
-__all__ = ["DEEPEST", "dumps", "loads", "recode"]
+__all__ = ["DEEPEST", "dumps", "dumps_again", "loads", "recode"]
 
 DEEPEST = 256
 """Levels of nesting that are taken: orjson reads 1,024, Python's own parser about 950."""
@@ -18,6 +18,11 @@ _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(","
 
 LARGE = 32 * 1024
 """Bytes of text from which on the garbage collector is kept from joining in."""
+
+# What was read holds no circle to look for.
+_again = json.JSONEncoder(
+    check_circular=False, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+)
 
 # Brackets as signed bytes: one level more, one level less.
 LEVELS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
@@ -65,6 +70,14 @@ def recode(value: Any, *, deepest: int = DEEPEST) -> tuple[bytes, Any]:
         raise JSONError(str(error) or type(error).__name__) from None
     # json writes some numbers and depths that orjson, on the other end, does not read.
     return encoded, loads(encoded, deepest=deepest)
+
+
+def dumps_again(value: Any) -> bytes:
+    """Return the text of what :func:`loads` returned, or of parts of it put together anew.
+
+    Such a value needs no check, which for a large one takes longer than the writing.
+    """
+    return _again.encode(value).encode()
 
 
 def _parse(text: str | bytes) -> Any:

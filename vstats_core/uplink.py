@@ -14,7 +14,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import Event
+from websockets.protocol import CLOSING, Event
 
 from vstats_core import strict_json, tls
 from vstats_core.backoff import Backoff
@@ -27,6 +27,8 @@ __all__ = ["Uplink"]
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_AFTER = 10.0
+OPEN_TIMEOUT = 10.0
+"""Seconds that a server is given to answer the request."""
 PING_INTERVAL = 30.0
 PONG_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 2.0
@@ -40,18 +42,56 @@ LONGEST_TROUBLE = 400
 NOTHING = b"{}"
 MOST_UNSENT = 1024 * 1024
 """Bytes that may wait for a server that does not read."""
+MOST_AT_ONCE = 8 * 1024
+"""Bytes taken from the server before the agent's own work gets a turn."""
+MOST_FRAMES = 1000
+"""Frames a second that a server may send; one of good will sends a few a minute."""
 HEARTBEAT = b'{"type":"heartbeat"}'
 
 
 class _Connection(ClientConnection):
-    """websockets' connection, less the patience with a server that only takes."""
+    """websockets' connection, less the patience with a server that only takes, or that floods."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._frames = 0
+        self._frames_since = 0.0
+        self._end_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.max_size = MOST_AT_ONCE  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # websockets would go on reading, and throwing away, for as long as the server talks.
+        if self.protocol.handshake_exc is not None:
+            self.transport.abort()
+        elif self.protocol.state is CLOSING and self._end_timer is None:
+            self._end_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+            if self.protocol.parser_exc is not None:
+                self.transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._end_timer is not None:
+            self._end_timer.cancel()
 
     def process_event(self, event: Event) -> None:
-        # Whoever pings without reading the pongs must not get our memory.
-        is_ping = isinstance(event, Frame) and event.opcode is Opcode.PING
-        if is_ping and self.transport.get_write_buffer_size() > MOST_UNSENT:
-            self.transport.abort()
+        if isinstance(event, Frame):
+            # Whoever pings without reading the pongs must not get our memory.
+            is_ping = event.opcode is Opcode.PING
+            takes_all = is_ping and self.transport.get_write_buffer_size() > MOST_UNSENT
+            if takes_all or self._is_flood():
+                self.transport.abort()
         super().process_event(event)
+
+    def _is_flood(self) -> bool:
+        now = self.loop.time()
+        if now - self._frames_since >= 1:
+            self._frames_since, self._frames = now, 0
+        self._frames += 1
+        return self._frames > MOST_FRAMES
 
 
 class _Connect(connect):
@@ -121,6 +161,7 @@ class Uplink:
                     user_agent_header=f"vstats-agent/{__version__}",
                     compression=None,
                     proxy=None,
+                    open_timeout=OPEN_TIMEOUT,
                     ping_interval=None,
                     close_timeout=CLOSE_TIMEOUT,
                     max_size=64 * 1024,

@@ -30,7 +30,7 @@ class IncomingReport:
     def with_rates(self, rates: dict[str, float]) -> "IncomingReport":
         """Return the report with its network section completed by these keys."""
         content = self.content | {"network": self.content["network"] | rates}
-        return IncomingReport(content, strict_json.dumps(content))
+        return IncomingReport(content, strict_json.dumps_again(content))
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ def _read_any(envelope: Any) -> IncomingReport | IncomingDescription | None:
             if "data" not in envelope:
                 raise MessageError("invalid_message", "a report should stand under data")
             content = _checked(envelope["data"])
-            return IncomingReport(content, strict_json.dumps(content))
+            return IncomingReport(content, strict_json.dumps_again(content))
         case "describe":
             _check_envelope(AgentDescribe, envelope)
-            sections = strict_json.dumps(envelope["data"]["sections"])
+            sections = strict_json.dumps_again(envelope["data"]["sections"])
             if len(sections) > LONGEST_DESCRIPTION:
                 raise MessageError("invalid_message", "a description should have 64 KiB at most")
             return IncomingDescription(sections)
