@@ -163,7 +163,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
-def test_no_message_takes_long_to_decide_about(text):
+def test_no_message_takes_long_to_decide_about(text, turns):
     message = text.encode()
     assert len(message) <= LARGEST
     took = []
