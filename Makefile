@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 PORT ?= 3001
+FUZZ_SECONDS ?= 120
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench isolation clean
+.PHONY: help demo test check format bench isolation interop fuzz clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -15,6 +16,15 @@ demo: .venv/.demo ## watch this very machine; PORT= chooses the port
 
 test: .venv/.dev ## run every test
 	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+interop: .venv/.dev ## run strangers' clients and the WebSocket conformance suite (1 minute; needs java, node)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow tests/interop tests/conformance
+
+fuzz: .venv/.dev ## look for input that does harm: ten times what the tests try, and FUZZ_SECONDS of atheris
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3.0'
+	env -u CI VSTATS_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -n 2 --timeout 1800 tests/hostile/test_fuzz_messages.py tests/hostile/test_fuzz_wire.py
+	$(BIN)/python tests/hostile/fuzz_bytes.py messages -max_total_time=$(FUZZ_SECONDS)
+	$(BIN)/python tests/hostile/fuzz_bytes.py frames -max_total_time=$(FUZZ_SECONDS)
 
 bench: .venv/.dev ## measure the relay and the agent beside their peers (half an hour; needs cc)
 	$(BIN)/python -m benchmarks $(ARGS)

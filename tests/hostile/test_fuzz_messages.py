@@ -26,7 +26,7 @@ from vstats_server.intake import IncomingReport, MessageError, read
 
 EXAMPLES = int(os.environ.get("VSTATS_FUZZ_EXAMPLES", "2000"))
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
-CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
+CORPUS = sorted((Path(__file__).parent / "corpus" / "messages").iterdir())
 
 many = settings(max_examples=EXAMPLES // 2, suppress_health_check=list(HealthCheck))
 FROM_AGENTS = Draft202012Validator({"$ref": "#/$defs/agent_to_server", "$defs": SCHEMA["$defs"]})

@@ -3,12 +3,14 @@
 import asyncio
 import os
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wires import MOST, ours, plain
 
+CORPUS = sorted((Path(__file__).parent / "corpus" / "frames").iterdir())
 EXAMPLES = int(os.environ.get("VSTATS_FUZZ_EXAMPLES", "2000"))
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -181,3 +183,12 @@ def test_a_good_stream_cut_in_two_anywhere_is_the_same(runner):
 
     for at in range(1, len(GOOD)):
         assert runner.run(compare([GOOD[:at], GOOD[at:]])) == whole
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
+def test_what_once_was_interesting_is_still_the_same(runner, path):
+    stream = path.read_bytes()[1:]
+    expected = runner.run(compare([stream]))
+
+    for at in range(1, min(len(stream), 40)):
+        assert runner.run(compare([stream[:at], stream[at:]])) == expected
