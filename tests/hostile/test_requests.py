@@ -129,7 +129,9 @@ REQUESTS = {
     "a length and chunks": b"POST /ws HTTP/1.1\r\nContent-Length: 4\r\n"
     b"Transfer-Encoding: chunked\r\nHost: localhost\r\n\r\n0\r\n\r\n",
     "a negative length": b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-    "a token of 7 KB": b"GET /ws/agent?token=" + b"x" * 7000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a token of 7 KB": b"GET /ws/agent?token="
+    + b"x" * 7000
+    + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a thousand tokens": b"GET /ws/agent?" + b"token=x&" * 900 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     "a bearer of spaces": b"GET /ws/agent HTTP/1.1\r\nHost: localhost\r\n"
     b"Authorization: Bearer    \r\n\r\n",

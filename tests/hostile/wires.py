@@ -115,7 +115,7 @@ class Peer:
         for _ in range(6):
             await asyncio.sleep(0)
         async with asyncio.timeout(5):
-            while self.connection.protocol.state is OPEN and not self.wire.reading:
+            while self.connection.protocol.state is OPEN and not self.wire.reading:  # noqa: ASYNC110 - a turn each
                 await asyncio.sleep(0)
 
     def _arrive(self, data: bytes) -> None:

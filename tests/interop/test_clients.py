@@ -56,7 +56,9 @@ def modules() -> Path:
     return CACHE
 
 
-@pytest.fixture(params=["websocket_client.py", "aiohttp_client.py", "ws.js", "undici.js", "Client.java"])
+@pytest.fixture(
+    params=["websocket_client.py", "aiohttp_client.py", "ws.js", "undici.js", "Client.java"]
+)
 def command(request) -> list[str]:
     """The client's command line, up to its folder of modules."""
     program = CLIENTS / request.param
@@ -124,16 +126,17 @@ async def test_it_reports_as_an_agent_and_is_told_of_its_faults_and_its_end(comm
     good = metrics(hostname="NAME", uptime=1).replace("NAME", "Überwachung 𝄞")
     large = metrics(padding="x" * 100_000, uptime=2)
     lines = [good, '{"type":"nonsense"}', large, '{"type":"heartbeat"}']
-    async with serving() as peers, peers.dashboard() as dashboard:
-        async with running(command, *arguments(peers, "agent", way), lines=lines) as client:
-            assert await client.event() == {"event": "open"}
-            reports = [
-                (await receive(dashboard, "metrics"))["data"]["metrics"] for _ in range(2)
-            ]
-            fault = await client.message("error")
-            # One with the same token takes its place.
-            async with peers.agent():
-                end = await client.event()
+    async with (
+        serving() as peers,
+        peers.dashboard() as dashboard,
+        running(command, *arguments(peers, "agent", way), lines=lines) as client,
+    ):
+        assert await client.event() == {"event": "open"}
+        reports = [(await receive(dashboard, "metrics"))["data"]["metrics"] for _ in range(2)]
+        fault = await client.message("error")
+        # One with the same token takes its place.
+        async with peers.agent():
+            end = await client.event()
 
     assert [report["uptime"] for report in reports] == [1, 2]
     assert reports[0]["hostname"] == "Überwachung 𝄞"

@@ -463,6 +463,18 @@ def test_a_refusal_lists_ten_faults_at_most_and_never_the_values():
     assert "secret-value" not in str(error) + repr(error.faults)
 
 
+@pytest.mark.parametrize("envelope", [USUAL, '{"data":%s,"type":"metrics"}'])
+def test_of_very_many_named_things_the_first_with_a_fault_is_told(envelope):
+    good = {"ok": True, "age": 0, "duration": 0}
+    named = {f"good {n}": good for n in range(20)} | {f"bad {n}": {"ok": 1} for n in range(5000)}
+
+    error = refused(envelope % json.dumps(report(collectors=named)))
+
+    assert {fault.path.split(".")[1] for fault in error.faults} == {"bad 0"}
+    named = {name: thing for name, thing in named.items() if thing is good}
+    assert read_text(envelope % json.dumps(report(collectors=named))).content["collectors"] == named
+
+
 def test_a_fault_of_an_endless_key_has_a_short_path():
     content = report(collectors={"x" * 5000: 1, "y" * 1024: 1})
 
