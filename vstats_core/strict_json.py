@@ -77,7 +77,11 @@ def dumps_again(value: Any) -> bytes:
 
     Such a value needs no check, which for a large one takes longer than the writing.
     """
-    return _again.encode(value).encode()
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # It reads deeper than it writes, and has no other reason here.
+        return _again.encode(value).encode()
 
 
 def _parse(text: str | bytes) -> Any:
