@@ -80,21 +80,20 @@ def token(settings: AgentSettings, file: str, environment: Mapping[str, str]) ->
     """Return the token: from the environment, the service manager, or the configuration.
 
     ``VSTATS_TOKEN`` comes first, then ``$CREDENTIALS_DIRECTORY/token`` (systemd's
-    ``LoadCredential=token:...``), then ``token`` or ``token_file`` of the configuration.
+    ``LoadCredential=token:...``) unless it is empty, then ``token`` or ``token_file`` of the
+    configuration.
 
     Raises:
         ConfigError: when there is none, or one that cannot be sent.
     """
     place = "agent.token"
     value = environment.get("VSTATS_TOKEN", "")
-    credentials = environment.get("CREDENTIALS_DIRECTORY")
-    credential = Path(credentials, "token") if credentials else None
+    credential, handed_over = ("", "") if value else _handed_over(environment)
     try:
         if value:
             file, place = "VSTATS_TOKEN", ""
-        elif credential is not None and os.path.lexists(credential):
-            file, place = str(credential), ""
-            value = read_bytes(credential).decode(errors="replace").strip()
+        elif handed_over:
+            file, place, value = credential, "", handed_over
         elif settings.token is not None:
             value = settings.token.get_secret_value()
         elif settings.token_file is not None:
@@ -105,9 +104,7 @@ def token(settings: AgentSettings, file: str, environment: Mapping[str, str]) ->
         complaint = f"{settings.token_file}: {error.strerror}"
         raise TokenMissingError([Complaint(file, place, complaint)]) from None
     except OSError as error:
-        complaint = error.strerror or str(error)
-        if place:
-            complaint = f"{settings.token_file}: {complaint}"
+        complaint = f"{settings.token_file}: {error.strerror or error}"
         raise ConfigError([Complaint(file, place, complaint)]) from None
     if not value:
         complaint = "no token; `vstats-server hosts add NAME` makes one"
@@ -115,6 +112,17 @@ def token(settings: AgentSettings, file: str, environment: Mapping[str, str]) ->
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ConfigError([Complaint(file, place, "should be printable ASCII without spaces")])
     return value
+
+
+def _handed_over(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the service manager's file for the token and what it holds; empty where none is."""
+    folder = environment.get("CREDENTIALS_DIRECTORY")
+    if not folder or not os.path.lexists(path := Path(folder, "token")):
+        return "", ""
+    try:
+        return str(path), read_bytes(path).decode(errors="replace").strip()
+    except OSError as error:
+        raise ConfigError([Complaint(str(path), "", error.strerror or str(error))]) from None
 
 
 def warnings(settings: AgentSettings, token: str) -> list[str]:

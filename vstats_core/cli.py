@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ from vstats_core.configuration import DEFAULT_FILE, Configuration
 from vstats_core.describe import describe
 from vstats_core.errors import ConfigError, PluginError
 from vstats_core.logs import printable
+from vstats_core.notify import ServiceManager
 from vstats_core.plugins import Collector
 from vstats_core.version import __version__
 
@@ -60,6 +62,7 @@ def cli(context: click.Context, file: Path | None, *, verbose: bool) -> None:
             logger.warning("%s", warning)
         trust = tls.client_context(settings.ca_file) if settings.is_secure else None
         configuration.log_absent(bound)
+        faulthandler.enable()  # when the service manager's watchdog ends us, say where we stood
         try:
             asyncio.Runner().run(_run(configuration, settings, token, bound, trust))
         except Exception:
@@ -115,14 +118,16 @@ async def _run(
     uplink.describe(_description(collectors))
     agent = Agent(collectors, [uplink.offer], interval=settings.interval)
     stop, reload = asyncio.Event(), asyncio.Event()
+    manager = ServiceManager(os.environ)
 
     async def reload_when_told() -> None:
         while await reload.wait():
             reload.clear()
-            changed = await asyncio.to_thread(_reread, configuration)
-            if changed is not None:
-                agent.reconfigure(changed[1], changed[0].interval)
-                uplink.describe(_description(changed[1]))
+            with manager.reloading():
+                changed = await asyncio.to_thread(_reread, configuration)
+                if changed is not None:
+                    agent.reconfigure(changed[1], changed[0].interval)
+                    uplink.describe(_description(changed[1]))
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -130,7 +135,8 @@ async def _run(
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     work = (uplink.run(), agent.run(), reload_when_told(), stop.wait())
     tasks = [asyncio.create_task(each) for each in work]
-    done, running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    with manager.running():
+        done, running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in running:
         task.cancel()
     await asyncio.wait(running, timeout=1)

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import importlib
 import json
 import logging
+import os
 import resource
 import signal
 import sys
@@ -21,8 +23,10 @@ from vstats_core.config import build
 from vstats_core.configuration import table
 from vstats_core.errors import ConfigError
 from vstats_core.messages import json_schema
+from vstats_core.notify import ServiceManager
 from vstats_core.version import __version__
 from vstats_server import certificate, config, demo, hosts
+from vstats_server.activation import take_sockets
 from vstats_server.config import Login, ServerConfig
 from vstats_server.passwords import hash_password
 from vstats_server.relay import Relay, reason_not_to_listen
@@ -206,23 +210,30 @@ def _loop_factory(settings: ServerConfig) -> Callable[[], asyncio.AbstractEventL
 
 
 async def _run(settings: ServerConfig, file: Path) -> int:
+    faulthandler.enable()  # when the service manager's watchdog ends us, say where we stood
     _raise_descriptor_limit()
-    relay = Relay(settings, path=file)
+    manager = ServiceManager(os.environ)
+    relay = Relay(settings, path=file, sockets=take_sockets(os.environ))
     stop = asyncio.Event()
     reloads: set[asyncio.Task[None]] = set()
 
-    def reload() -> None:
-        task = asyncio.create_task(relay.reload())
+    async def reload() -> None:
+        with manager.reloading():
+            await relay.reload()
+
+    def begin_reload() -> None:
+        task = asyncio.create_task(reload())
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGHUP, begin_reload)
     try:
         async with relay.serving():
-            await stop.wait()
+            with manager.running():
+                await stop.wait()
     except OSError as error:
         logger.error("%s", reason_not_to_listen(settings, error))  # noqa: TRY400 - a line says it all
         return 1

@@ -5,7 +5,8 @@ import contextlib
 import http
 import logging
 import os
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,7 @@ from vstats_core.errors import ConfigError
 from vstats_core.version import __version__
 from vstats_server import config as configuration
 from vstats_server.access import Access
+from vstats_server.activation import address_of
 from vstats_server.admission import Admission, Agent
 from vstats_server.certificate import Certificate
 from vstats_server.config import ServerConfig
@@ -46,12 +48,26 @@ without a payload no more than the library's parser can do in a fiftieth of a se
 
 
 class Relay:
-    """One server: its configuration, its hosts, its connections."""
+    """One server: its configuration, its hosts, its connections.
+
+    Args:
+        config: What holds until the first reload.
+        path: The file to reload from.
+        clock: What tells the time.
+        sockets: Listening already, by a service manager's hand; ``host`` and ``port`` are theirs.
+    """
 
     def __init__(
-        self, config: ServerConfig, *, path: Path | None = None, clock: Clock | None = None
+        self,
+        config: ServerConfig,
+        *,
+        path: Path | None = None,
+        clock: Clock | None = None,
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
         self._path = path
+        self._sockets = sockets
+        config = self._addressed(config)
         self._clock = clock or Clock()
         self._fanout = Fanout(config.write_interval)
         self._hub = Hub(
@@ -77,16 +93,33 @@ class Relay:
             OSError: when the address cannot be listened on.
             ConfigError: when the certificate cannot be used.
         """
-        limits = self._config.limits
-        tls: dict[str, Any] = {}
+        place = {"host": self._config.host, "port": self._config.port}
+        places: list[dict[str, Any]] = [{"sock": each} for each in self._sockets] or [place]
         if self._config.tls:
             limit_memory()
             self._certificate = await asyncio.to_thread(Certificate, self._config.tls)
-            tls["ssl"] = self._certificate.context
-        server = await serve(
+        servers = [await self._listen(**each) for each in places]
+        port: int = servers[0].sockets[0].getsockname()[1]
+        chores = [asyncio.create_task(self._sweep())]
+        if self._path is not None:
+            chores.append(asyncio.create_task(watch_files(self._files, self.reload)))
+        for chore in chores:
+            chore.add_done_callback(_log_failure)
+        by = "for the service manager " if self._sockets else ""
+        how = " with TLS" if self._config.tls else ""
+        logger.info("listening %son %s port %d%s", by, self._config.host, port, how)
+        try:
+            yield port
+        finally:
+            for chore in chores:
+                chore.cancel()
+            await self._close(servers)
+
+    async def _listen(self, **place: Any) -> Server:
+        limits = self._config.limits
+        return await serve(
             self._handle,
-            self._config.host,
-            self._config.port,
+            **place,
             process_request=self._process_request,
             create_connection=partial(  # type: ignore[arg-type]
                 RelayConnection, on_made=self._made, buffer=memoryview(bytearray(READ_SIZE))
@@ -101,22 +134,8 @@ class Relay:
             max_size=limits.max_message_size,
             max_queue=4,
             backlog=BACKLOG,
-            **tls,
+            ssl=self._certificate.context if self._certificate else None,
         )
-        port: int = server.sockets[0].getsockname()[1]
-        chores = [asyncio.create_task(self._sweep())]
-        if self._path is not None:
-            chores.append(asyncio.create_task(watch_files(self._files, self.reload)))
-        for chore in chores:
-            chore.add_done_callback(_log_failure)
-        how = " with TLS" if self._config.tls else ""
-        logger.info("listening on %s port %d%s", self._config.host, port, how)
-        try:
-            yield port
-        finally:
-            for chore in chores:
-                chore.cancel()
-            await self._close(server)
 
     async def reload(self) -> None:
         """Read the file again; one that is wrong is not taken, and the old stays."""
@@ -138,6 +157,7 @@ class Relay:
                 logger.error("%s; the last valid configuration stays", complaint)  # noqa: TRY400
             return
         self._file_warning = ""
+        config = self._addressed(config)
         if (config.host, config.port) != (self._config.host, self._config.port):
             logger.warning("server.host and server.port take effect at the next start only")
             keep = {"host": self._config.host, "port": self._config.port}
@@ -156,6 +176,13 @@ class Relay:
     def _files(self) -> list[Path]:
         """Return the files that a reload reads."""
         return [*filter(None, [self._path]), *self._config.tls.files]
+
+    def _addressed(self, config: ServerConfig) -> ServerConfig:
+        """Return the configuration with the address that the service manager has chosen, if any."""
+        if not self._sockets:
+            return config
+        host, port = address_of(self._sockets)
+        return config.model_copy(update={"host": host, "port": port})
 
     def _use(self, config: ServerConfig) -> None:
         self._config = config
@@ -272,17 +299,19 @@ class Relay:
             self._hub.sweep()
             self._fanout.sweep()
 
-    async def _close(self, server: Server) -> None:
+    async def _close(self, servers: Sequence[Server]) -> None:
         """Send 1001 to all, no status; what has not closed in two seconds is aborted."""
         self._closing = True
-        # Server.close() would wait for ever for a dashboard that takes nothing.
-        server.close(close_connections=False)
+        for server in servers:
+            # Server.close() would wait for ever for a dashboard that takes nothing.
+            server.close(close_connections=False)
         for connection in list(self._admission.connections):
             connection.cut(CloseCode.GOING_AWAY, "server is shutting down")
         # Connections that are still about to agree on TLS are not ours yet, and cannot be cut.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_GRACE + 1):
-                await server.wait_closed()
+                for server in servers:
+                    await server.wait_closed()
         self._access.close()
         logger.info("stopped")
 

@@ -70,6 +70,14 @@ def test_the_environments_token_beats_the_service_managers_beats_the_files(tmp_p
     assert token(told, "f", {}) == "of-the-file"
 
 
+def test_an_empty_credential_is_none(tmp_path):
+    # SetCredential=, for a machine whose token stands in the configuration.
+    (tmp_path / "token").write_text("\n")
+    told = settings(tmp_path, "[agent]\ntoken = 'of-the-file'")
+
+    assert token(told, "f", {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == "of-the-file"
+
+
 def test_the_token_may_stand_in_a_file_of_its_own(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("of-the-token-file\n")
