@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 120
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench isolation interop fuzz clean
+.PHONY: help demo test check format bench isolation interop systemd fuzz clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,6 +31,9 @@ bench: .venv/.dev ## measure the relay and the agent beside their peers (half an
 
 isolation: .venv/.dev ## measure what ill-behaved collectors cost the others (4 minutes)
 	$(BIN)/python benchmarks/isolation.py
+
+systemd: .venv/.dev ## boot a Debian and run the services there (4 minutes; root, debootstrap, systemd-container)
+	$(BIN)/python -m pytest -m systemd tests/systemd
 
 check: .venv/.dev ## lint, check types, check who imports whom
 	$(BIN)/ruff check

@@ -13,7 +13,15 @@ from vstats_core.config import build, read, read_bytes, refuse_if_others_may_rea
 from vstats_core.errors import Complaint, ConfigError
 from vstats_core.settings import Settings
 
-__all__ = ["AgentSettings", "TokenMissingError", "is_loopback", "load", "token", "warnings"]
+__all__ = [
+    "AgentSettings",
+    "TokenMissingError",
+    "complaint_about",
+    "is_loopback",
+    "load",
+    "token",
+    "warnings",
+]
 
 SHORTEST_TOKEN = 22
 """Characters of a token that carry 128 bits in base64."""
@@ -106,12 +114,18 @@ def token(settings: AgentSettings, file: str, environment: Mapping[str, str]) ->
     except OSError as error:
         complaint = f"{settings.token_file}: {error.strerror or error}"
         raise ConfigError([Complaint(file, place, complaint)]) from None
-    if not value:
-        complaint = "no token; `vstats-server hosts add NAME` makes one"
+    if complaint := complaint_about(value):
         raise ConfigError([Complaint(file, place, complaint)])
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ConfigError([Complaint(file, place, "should be printable ASCII without spaces")])
     return value
+
+
+def complaint_about(token: str) -> str:
+    """Return why the token cannot be sent, or nothing."""
+    if not token:
+        return "no token; `vstats-server hosts add NAME` makes one"
+    if not token.isascii() or not token.isprintable() or " " in token:
+        return "should be printable ASCII without spaces"
+    return ""
 
 
 def _handed_over(environment: Mapping[str, str]) -> tuple[str, str]:

@@ -19,7 +19,8 @@ from vstats_core.agent_config import AgentSettings, TokenMissingError
 from vstats_core.collectors_cli import collectors
 from vstats_core.configuration import DEFAULT_FILE, Configuration
 from vstats_core.describe import describe
-from vstats_core.errors import ConfigError, PluginError
+from vstats_core.errors import ConfigError, InstallError, PluginError
+from vstats_core.install import install, uninstall
 from vstats_core.logs import printable
 from vstats_core.notify import ServiceManager
 from vstats_core.plugins import Collector
@@ -83,13 +84,17 @@ def report(configuration: Configuration) -> None:
 
 
 @cli.command()
+@click.option("--no-token", is_flag=True, help="Do not look for the token.")
 @click.pass_obj
-def check(configuration: Configuration) -> None:
+def check(configuration: Configuration, *, no_token: bool) -> None:
     """Load the configuration and say what is wrong with it."""
     settings, bound = configuration.load()
     configuration.log_absent(bound)
     if settings.is_secure:
         tls.client_context(settings.ca_file)
+    if no_token:
+        configuration.answer(f"{configuration.path}: ok")
+        return
     try:
         token = agent_config.token(settings, str(configuration.path), os.environ)
     except TokenMissingError as error:
@@ -101,7 +106,8 @@ def check(configuration: Configuration) -> None:
     configuration.answer(f"{configuration.path}: ok")
 
 
-cli.add_command(collectors)
+for command in (collectors, install, uninstall):
+    cli.add_command(command)
 
 
 async def _run(
@@ -223,6 +229,6 @@ def main() -> None:
         cli()
     except ConfigError as error:
         fail(error)
-    except PluginError as error:
+    except (InstallError, PluginError) as error:
         click.echo(str(error), err=True)
         sys.exit(FAILED)

@@ -5,6 +5,7 @@
     * :exc:`PluginError`: an installed entry point that cannot become a collector
     * :exc:`FragmentError`: what a collector returned cannot go into a report
     * :exc:`JSONError`: text that is not strict JSON
+    * :exc:`InstallError`: a machine that a program cannot be installed on as a service
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ __all__ = [
     "Complaint",
     "ConfigError",
     "FragmentError",
+    "InstallError",
     "JSONError",
     "PluginError",
     "VStatsError",
@@ -82,3 +84,14 @@ class JSONError(VStatsError):
 
     def __str__(self) -> str:
         return f"not strict JSON: {self.reason}"
+
+
+class InstallError(VStatsError):
+    """A machine that a program cannot be installed on as a service; ``reason`` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason

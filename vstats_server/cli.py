@@ -21,13 +21,14 @@ from vstats_core import logs
 from vstats_core.cli import fail
 from vstats_core.config import build
 from vstats_core.configuration import table
-from vstats_core.errors import ConfigError
+from vstats_core.errors import ConfigError, InstallError
 from vstats_core.messages import json_schema
 from vstats_core.notify import ServiceManager
 from vstats_core.version import __version__
 from vstats_server import certificate, config, demo, hosts
 from vstats_server.activation import take_sockets
 from vstats_server.config import Login, ServerConfig
+from vstats_server.install import install, uninstall
 from vstats_server.passwords import hash_password
 from vstats_server.relay import Relay, reason_not_to_listen
 
@@ -126,6 +127,10 @@ def _password_from_stdin() -> str:
         raise click.ClickException("the password is not UTF-8") from None
 
 
+cli.add_command(install)
+cli.add_command(uninstall)
+
+
 @cli.group("hosts")
 def hosts_group() -> None:
     """Edit the hosts in the configuration file; a running server sees it at once."""
@@ -175,11 +180,14 @@ def list_hosts(file: Path) -> None:
 
 
 def _print_agent_configuration(file: Path, token: str) -> None:
+    url = agent_url(config.load(file))
     click.echo(
-        "# Put this into /etc/vstats/agent.toml on the machine, then: chmod 600 that file.\n"
-        "# The token is shown this once; the server keeps only its digest.\n"
+        "# The token is shown this once; the server keeps only its digest. On the machine, as\n"
+        "# root, run the following; it asks for the token, or takes all of this from a pipe:\n"
+        f"#   vstats-agent install --url {url}\n"
+        "# Or put this into /etc/vstats/agent.toml, and: chmod 600 that file.\n"
         "[agent]\n"
-        f'url = "{agent_url(config.load(file))}"\n'
+        f'url = "{url}"\n'
         f'token = "{token}"'
     )
 
@@ -254,3 +262,6 @@ def main() -> None:
         cli()
     except ConfigError as error:
         fail(error)
+    except InstallError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)

@@ -128,6 +128,14 @@ def test_a_token_file_that_is_not_there_yet_is_a_warning_of_check_and_an_error_o
     assert started.returncode == 78
 
 
+def test_check_can_do_without_the_token(tmp_path):
+    path = written(tmp_path, "")
+
+    result = agent("--config", path, "check", "--no-token")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{path}: ok\n", "")
+
+
 def test_the_environments_token_is_enough(tmp_path):
     path = written(tmp_path, "")
 

@@ -48,10 +48,40 @@ def build_root() -> Path:
     return root
 
 
-def copied(source: Path, target: Path) -> Path:
-    """Return the copy of a tree, owners and modes included."""
-    _run("cp", "-a", str(source), str(target))
-    return target
+@contextlib.contextmanager
+def layered(folder: Path, *below: Path) -> Iterator[Path]:
+    """Mount one tree over others; what is written goes into memory, and is gone at the end."""
+    folder.mkdir()
+    _run("mount", "-t", "tmpfs", "-o", "size=1g,mode=755", "tmpfs", str(folder))
+    try:
+        for name in ("upper", "work", "root"):
+            (folder / name).mkdir()
+        lower = ":".join(map(str, below))
+        options = f"lowerdir={lower},upperdir={folder}/upper,workdir={folder}/work"
+        _run("mount", "-t", "overlay", "-o", options, "overlay", str(folder / "root"))
+        try:
+            yield folder / "root"
+        finally:
+            _run("umount", str(folder / "root"))
+    finally:
+        _run("umount", str(folder))
+        folder.rmdir()
+
+
+@contextlib.contextmanager
+def disk(folder: Path, size: int) -> Iterator[Path]:
+    """Mount a new file system of so many MiB."""
+    image = folder.with_suffix(".img")
+    folder.mkdir()
+    with image.open("wb") as stream:
+        stream.truncate(size * 1024 * 1024)
+    _run("mkfs.ext4", "-q", str(image))
+    _run("mount", "-o", "loop", str(image), str(folder))
+    try:
+        yield folder
+    finally:
+        _run("umount", str(folder))
+        image.unlink()
 
 
 def install_wheels(root: Path, folder: Path) -> None:
