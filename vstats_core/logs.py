@@ -4,11 +4,15 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Hashable
+
+from vstats_core.events import EVENTS, Events
+from vstats_core.journal import JournalHandler, is_journal
 
 __all__ = ["configure", "printable", "worth_logging"]
 
 SECRETS = re.compile(r"(token=|Bearer\s+|Basic\s+)[^\s&\"',;]+", re.IGNORECASE)
-MOST_LOGGERS = 1000
+MOST_KEYS = 1000
 LINE = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -22,48 +26,66 @@ class OneLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Return the line, before any traceback."""
-        return super().formatMessage(record).replace("\n", "?")
+        line = super().formatMessage(record) + getattr(record, "left_out", "")
+        return line.replace("\n", "?")
 
 
 class Flood(logging.Filter):
-    """Lets only so much through of what others log: a collector must not fill the disk.
+    """Lets only so much through of what comes again and again: nobody may fill the disk.
 
-    Each logger that is not ours may log a few lines at once and one every few seconds after; how
-    many were left out is said in the next line that passes.
+    Each logger that is not ours, and each event of ours for each host, address or collector, may
+    log a few lines at once and one every few seconds after; how many were left out is said in the
+    next line that passes.
     """
 
     BURST = 10
     EVERY = 6.0
     OURS = ("vstats_core", "vstats_server", "vstats_collectors")
 
-    def __init__(self) -> None:
+    def __init__(self, events: Events = EVENTS) -> None:
         super().__init__()
-        self._credit: dict[str, tuple[float, float, int]] = {}
+        self._events = events
+        self._credit: dict[Hashable, tuple[float, float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record passes."""
-        if record.name.partition(".")[0] in self.OURS:
+        key = self._key(record)
+        if key is None:
             return True
-        if len(self._credit) > MOST_LOGGERS:
+        if len(self._credit) > MOST_KEYS:
             self._credit.clear()
-        credit, then, left_out = self._credit.get(record.name, (self.BURST, record.created, 0))
+        credit, then, left_out = self._credit.get(key, (self.BURST, record.created, 0))
         credit = min(self.BURST, credit + max(0.0, record.created - then) / self.EVERY)
         if credit < 1:
-            self._credit[record.name] = credit, record.created, left_out + 1
+            self._credit[key] = credit, record.created, left_out + 1
             return False
-        self._credit[record.name] = credit - 1, record.created, 0
+        self._credit[key] = credit - 1, record.created, 0
         if left_out:
-            record.msg, record.args = f"{record.getMessage()} ({left_out} more left out)", None
+            # Behind the message that names the event, which must stay as it is.
+            record.left_out = f" ({left_out} more left out)"
         return True
 
+    def _key(self, record: logging.LogRecord) -> Hashable | None:
+        """Return whose credit the record takes, or None where nothing need be limited."""
+        if record.name.partition(".")[0] not in self.OURS:
+            return record.name
+        event = self._events.get((record.name, record.msg))
+        if event is None or event.subject is None or not isinstance(record.args, tuple):
+            return None
+        return event.name, str(record.args[event.fields.index(event.subject)])
 
-def configure(*, verbose: bool = False) -> None:
-    """Send the log of the whole program to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    # The journal stamps every line itself.
-    journal = "JOURNAL_STREAM" in os.environ
-    handler.setFormatter(OneLine("%(levelname)s %(message)s" if journal else LINE))
-    handler.addFilter(Flood())
+
+def configure(*, verbose: bool = False, events: Events = EVENTS) -> None:
+    """Send the log of the whole program to the journal, or else to standard error."""
+    handler: logging.Handler
+    if is_journal(2, os.environ):
+        # It stamps every line itself, and shows the level its own way.
+        handler = JournalHandler(events)
+        handler.setFormatter(OneLine("%(message)s"))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(OneLine(LINE))
+    handler.addFilter(Flood(events))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     # websockets logs every request, its token included, at DEBUG, and every refusal at INFO.
     logging.getLogger("websockets").setLevel(logging.WARNING)

@@ -251,8 +251,9 @@ class Uplink:
         else:
             delay = self._backoff.next()
             if worth_logging(self._short_lives or 1):
-                text = "connection lost (%s %s); trying again in %.1f s"
-                logger.warning(text, code, reason, delay)
+                logger.warning(
+                    "connection lost (%s %s); trying again in %.1f s", code, reason, delay
+                )
         return delay
 
     def _after_refusal(self, status: int) -> float:

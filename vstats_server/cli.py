@@ -28,6 +28,7 @@ from vstats_core.version import __version__
 from vstats_server import certificate, config, demo, hosts
 from vstats_server.activation import take_sockets
 from vstats_server.config import Login, ServerConfig
+from vstats_server.events import EVENTS
 from vstats_server.install import install, uninstall
 from vstats_server.passwords import hash_password
 from vstats_server.relay import Relay, reason_not_to_listen
@@ -58,7 +59,7 @@ def cli(context: click.Context, file: Path, *, verbose: bool) -> None:
 
     Without a command: run until SIGTERM or Ctrl-C; SIGHUP reloads the configuration.
     """
-    logs.configure(verbose=verbose)
+    logs.configure(verbose=verbose, events=EVENTS)
     context.obj = file
     if context.invoked_subcommand is None:
         settings = config.load(file)

@@ -105,9 +105,8 @@ class Relay:
             chores.append(asyncio.create_task(watch_files(self._files, self.reload)))
         for chore in chores:
             chore.add_done_callback(_log_failure)
-        by = "for the service manager " if self._sockets else ""
         how = " with TLS" if self._config.tls else ""
-        logger.info("listening %son %s port %d%s", by, self._config.host, port, how)
+        logger.info("listening on %s port %d%s", self._config.host, port, how)
         try:
             yield port
         finally:

@@ -44,13 +44,37 @@ def test_what_others_log_is_limited_and_what_was_left_out_is_counted():
 
     assert passed == [True] * 10 + [False] * 40
     assert flood.filter(later)
-    assert later.getMessage() == "noise 7 (40 more left out)"
+    assert OneLine("%(message)s").format(later) == "noise 7 (40 more left out)"
 
 
-def test_our_own_log_is_never_left_out():
+def test_our_own_log_is_not_limited_where_nobody_else_can_make_it_grow():
     flood = Flood()
 
-    assert all(flood.filter(record("vstats_core.lanes", 100.0)) for _ in range(50))
+    assert all(flood.filter(record("vstats_core.cli", 100.0)) for _ in range(50))
+
+
+def flapping(host, created):
+    made = logging.LogRecord(
+        "vstats_core.lanes", logging.WARNING, "x.py", 1, FAILED, (host, 1, "no"), None
+    )
+    made.created = created
+    return made
+
+
+FAILED = "collector %s failed (%d in a row): %s"
+
+
+def test_an_event_is_limited_for_each_host_address_or_collector():
+    flood = Flood()
+    passed = [flood.filter(flapping("fans", 100.0)) for _ in range(50)]
+    later = flapping("fans", 107.0)
+
+    assert passed == [True] * 10 + [False] * 40
+    assert flood.filter(flapping("other", 100.0))
+    assert flood.filter(later)
+    assert OneLine("%(message)s").format(later).endswith("no (40 more left out)")
+    # What the journal tells the event by stays as it is.
+    assert later.msg == FAILED
 
 
 def test_one_that_floods_does_not_silence_another():

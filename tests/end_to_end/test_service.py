@@ -107,7 +107,7 @@ def test_a_relay_that_is_handed_a_socket_serves_there_and_nowhere_else(tmp_path)
             _, log = relay.communicate(timeout=PROMPT)
 
     assert relay.returncode == 0
-    assert f"listening for the service manager on 127.0.0.1 port {address[1]}" in log
+    assert f"listening on 127.0.0.1 port {address[1]}" in log
 
 
 def test_a_relay_that_is_handed_something_else_ends_with_a_configuration_error(tmp_path):

@@ -282,6 +282,22 @@ def test_the_sandbox_does_not_change_the_figures(machine):
     assert within["memory"]["available"] == pytest.approx(outside["memory"]["available"], rel=0.1)
 
 
+def test_the_journal_has_the_fields_of_an_event(machine):
+    cursor = machine.cursor()
+    machine.run("systemctl", "restart", "vstats-agent")
+    host_online(machine)
+
+    query = ["--after-cursor", cursor, "--output=json", "VSTATS_EVENT=agent_online"]
+    entry = json.loads(until(lambda: machine.journal(*query)).splitlines()[-1])
+
+    assert entry["VSTATS_HOST"] == "web-1"
+    assert entry["VSTATS_ADDRESS"] == "127.0.0.1"
+    assert entry["MESSAGE"] == "agent web-1 online from 127.0.0.1"
+    assert entry["PRIORITY"] == "6"
+    assert entry["_SYSTEMD_UNIT"] == "vstats-server.service"
+    assert entry["_TRANSPORT"] == "journal"
+
+
 def knocking(machine, seconds, meanwhile):
     """Do something while somebody connects over and over; return what that one saw."""
     command = machine.command("/opt/vstats/bin/python", "-c", KNOCK, str(seconds))
@@ -337,6 +353,8 @@ def test_the_first_who_connects_starts_a_relay_that_was_stopped(with_socket):
 
     assert host(with_socket)["name"] == "Web 1"
     assert with_socket.pid("vstats-server")
+    # Without a network, too, the log arrives.
+    assert until(lambda: with_socket.journal("VSTATS_EVENT=listening", "--boot"))
 
 
 def test_with_the_socket_a_broken_configuration_becomes_a_failure_that_is_seen(with_socket):

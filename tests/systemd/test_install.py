@@ -257,9 +257,7 @@ def test_the_socket_comes_and_goes(machine):
 
     machine.run(SERVER, "install", "--socket")
     assert machine.show("vstats-server.socket", "Listen") == "127.0.0.1:3002 (Stream)"
-    assert "for the service manager on 127.0.0.1 port 3002" in machine.journal(
-        "-u", "vstats-server"
-    )
+    assert "listening on 127.0.0.1 port 3002" in machine.journal("-u", "vstats-server")
     assert machine.python(health)
     assert machine.run(SERVER, "install").stdout.startswith("nothing to do")
 

@@ -1,0 +1,68 @@
+"""Every event that the server logs; see :mod:`vstats_core.events`."""
+
+from logging import ERROR, INFO, WARNING
+
+from vstats_core.events import Event, Events
+
+__all__ = ["EVENTS"]
+
+EVENTS: Events = {
+    ("vstats_server.admission", "agent %s has a token short enough to be guessed"): Event(
+        "token_short", WARNING, ("host",)
+    ),
+    ("vstats_server.admission", "agent at %s refused: unknown token"): Event(
+        "agent_refused", WARNING, ("address",)
+    ),
+    ("vstats_server.admission", "connection from %s refused: %s"): Event(
+        "connection_refused", WARNING, ("address", "reason")
+    ),
+    ("vstats_server.cli", "%s: %s"): Event("configuration_unwise", WARNING, ("file", "warning")),
+    ("vstats_server.cli", "%s is new"): Event("file_made", INFO, ("file",)),
+    ("vstats_server.cli", "removed %s"): Event("host_removed", INFO, ("host",)),
+    ("vstats_server.cli", "%s"): Event("listening_failed", ERROR, ("reason",)),
+    ("vstats_server.connection", "a message from %s could not be taken"): Event(
+        "message_failed", ERROR, ("address",)
+    ),
+    ("vstats_server.demo", "%s; choose another"): Event("listening_failed", ERROR, ("reason",)),
+    ("vstats_server.fanout", "dashboard at %s does not keep up; it is cut"): Event(
+        "dashboard_cut", WARNING, ("address",)
+    ),
+    ("vstats_server.relay", "listening on %s port %d"): Event(
+        "listening", INFO, ("listen_host", "port")
+    ),
+    ("vstats_server.relay", "agent %s online from %s"): Event(
+        "agent_online", INFO, ("host", "address")
+    ),
+    ("vstats_server.relay", "agent %s offline (%s)"): Event(
+        "agent_offline", INFO, ("host", "code")
+    ),
+    (
+        "vstats_server.relay",
+        "agent %s connected again from %s; the older connection, from %s, is closed",
+    ): Event("agent_replaced", WARNING, ("host", "address", "older_address")),
+    ("vstats_server.relay", "agent %s: its token is good no more"): Event(
+        "token_revoked", INFO, ("host",)
+    ),
+    ("vstats_server.relay", "%s"): Event("configuration_unwise", WARNING, ("warning",)),
+    ("vstats_server.relay", "%s; the last valid configuration stays"): Event(
+        "configuration_invalid", ERROR, ("complaint",)
+    ),
+    ("vstats_server.relay", "configuration reloaded, %d hosts"): Event(
+        "configuration_reloaded", INFO, ("hosts",)
+    ),
+    (
+        "vstats_server.relay",
+        "server.host and server.port take effect at the next start only",
+    ): Event("address_kept", WARNING),
+    ("vstats_server.relay", "the configuration could not be reloaded"): Event(
+        "reload_failed", ERROR
+    ),
+    ("vstats_server.relay", "a chore of the server has failed"): Event("chore_failed", ERROR),
+    ("vstats_server.relay", "stopped"): Event("stopped", INFO),
+    ("vstats_server.sessions", "agent %s: %s"): Event(
+        "message_refused", WARNING, ("host", "error")
+    ),
+    ("vstats_server.sessions", "agent %s sends too many messages"): Event(
+        "agent_floods", WARNING, ("host",)
+    ),
+}
