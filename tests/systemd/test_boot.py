@@ -21,26 +21,23 @@ print(urllib.request.urlopen("http://127.0.0.1:3001/api/hosts").read().decode())
 """
 
 KNOCK = """
-# Ask for the relay's health without a pause, each time anew, for so many seconds; print what came.
-import collections, http.client, sys, time
+# Ask for the relay's health without a pause, each time anew, until standard input ends and it has
+# answered a few times; print how often what came.
+import collections, http.client, json, select, sys
 seen = collections.Counter()
-slowest = 0.0
+ended = False
 print("knocking", flush=True)
-deadline = time.monotonic() + float(sys.argv[1])
-while time.monotonic() < deadline:
-    started = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", 3001, timeout=20)
+while not ended or seen["200"] < 5:
+    connection = http.client.HTTPConnection("127.0.0.1", 3001, timeout=30)
     try:
         connection.request("GET", "/healthz")
-        outcome = connection.getresponse().status
-    except Exception as error:
+        outcome = str(connection.getresponse().status)
+    except OSError as error:
         outcome = type(error).__name__
     connection.close()
-    seen[str(outcome)] += 1
-    slowest = max(slowest, time.monotonic() - started)
-    time.sleep(0.01)
-import json
-print(json.dumps(seen | {"slowest": slowest}))
+    seen[outcome] += 1
+    ended = ended or bool(select.select([sys.stdin], [], [], 0.01)[0])
+print(json.dumps(seen))
 """
 
 
@@ -283,11 +280,9 @@ def test_the_sandbox_does_not_change_the_figures(machine):
 
 
 def test_the_journal_has_the_fields_of_an_event(machine):
-    cursor = machine.cursor()
-    machine.run("systemctl", "restart", "vstats-agent")
-    host_online(machine)
-
-    query = ["--after-cursor", cursor, "--output=json", "VSTATS_EVENT=agent_online"]
+    # (Not after a cursor: with a match, the journalctl of Debian 12 skips an entry too many.)
+    relay = machine.pid("vstats-server")
+    query = ["--output=json", "VSTATS_EVENT=agent_online", f"_PID={relay}"]
     entry = json.loads(until(lambda: machine.journal(*query)).splitlines()[-1])
 
     assert entry["VSTATS_HOST"] == "web-1"
@@ -298,29 +293,32 @@ def test_the_journal_has_the_fields_of_an_event(machine):
     assert entry["_TRANSPORT"] == "journal"
 
 
-def knocking(machine, seconds, meanwhile):
+def knocking(machine, meanwhile):
     """Do something while somebody connects over and over; return what that one saw."""
-    command = machine.command("/opt/vstats/bin/python", "-c", KNOCK, str(seconds))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+    command = machine.command("/opt/vstats/bin/python", "-c", KNOCK)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as client:
         assert client.stdout.readline() == "knocking\n"
         meanwhile()
+        client.stdin.close()
         return json.loads(client.stdout.read())
 
 
 def test_with_the_socket_a_restart_refuses_nobody(with_socket):
     def restart():
-        for _ in range(2):
+        for _ in range(3):
             with_socket.run("systemctl", "restart", "vstats-server")
 
-    seen = knocking(with_socket, 4, restart)
+    seen = knocking(with_socket, restart)
 
-    assert "ConnectionRefusedError" not in seen
-    assert seen["200"] > 20
+    # A connection that was open may be lost; one that is being made never is.
+    assert seen.keys() <= {"200", "ConnectionResetError", "RemoteDisconnected"}
+    assert seen["200"] >= 5
     assert host_online(with_socket)
 
 
 def test_without_the_socket_a_restart_does_refuse(machine):
-    seen = knocking(machine, 3, lambda: machine.run("systemctl", "restart", "vstats-server"))
+    seen = knocking(machine, lambda: machine.run("systemctl", "restart", "vstats-server"))
 
     assert seen["ConnectionRefusedError"] > 0
 
@@ -330,11 +328,10 @@ def test_with_the_socket_the_sudden_death_of_the_relay_refuses_nobody(with_socke
         for _ in range(3):
             kill_relay(with_socket)
 
-    seen = knocking(with_socket, 6, kill)
+    seen = knocking(with_socket, kill)
 
-    assert "ConnectionRefusedError" not in seen
-    assert seen["200"] > 20
-    assert seen["slowest"] < 5
+    assert seen.keys() <= {"200", "ConnectionResetError", "RemoteDisconnected"}
+    assert seen["200"] >= 5
     assert host_online(with_socket)
 
 
