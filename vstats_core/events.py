@@ -47,7 +47,7 @@ EVENTS: Events = {
     ),
     (
         "vstats_core.cli",
-        "settings reloaded; agent.url and the token take effect at the next start",
+        "settings reloaded; url, ca_file and the token take effect at the next start",
     ): Event("configuration_reloaded", INFO),
     ("vstats_core.cli", "collector %s: its fields are not described: too many in all"): Event(
         "description_too_large", WARNING, ("collector",)

@@ -107,8 +107,7 @@ def password_command(file: Path, username: str) -> None:
     if not password:
         raise click.ClickException("the password is empty")
     if len(password) < SHORTEST_PASSWORD:
-        text = "a password of fewer than %d characters can be guessed"
-        logger.warning(text, SHORTEST_PASSWORD)
+        logger.warning("a password of fewer than %d characters can be guessed", SHORTEST_PASSWORD)
     login = {"username": username, "password_scrypt": hash_password(password)}
     build(Login, login, file="--username", prefix="server.dashboard")
     click.echo(

@@ -1,12 +1,15 @@
 """Every event that the server logs; see :mod:`vstats_core.events`."""
 
-from logging import ERROR, INFO, WARNING
+from logging import DEBUG, ERROR, INFO, WARNING
 
 from vstats_core.events import Event, Events
 
 __all__ = ["EVENTS"]
 
 EVENTS: Events = {
+    ("vstats_server.access", "dashboard at %s refused: wrong username or password"): Event(
+        "dashboard_refused", WARNING, ("address",)
+    ),
     ("vstats_server.admission", "agent %s has a token short enough to be guessed"): Event(
         "token_short", WARNING, ("host",)
     ),
@@ -15,6 +18,16 @@ EVENTS: Events = {
     ),
     ("vstats_server.admission", "connection from %s refused: %s"): Event(
         "connection_refused", WARNING, ("address", "reason")
+    ),
+    ("vstats_server.certificate", "certificate renewed from %s"): Event(
+        "certificate_renewed", INFO, ("file",)
+    ),
+    ("vstats_server.certificate", "%s; the certificate in use stays"): Event(
+        "certificate_invalid", ERROR, ("complaint",)
+    ),
+    ("vstats_server.cli", "using uvloop %s"): Event("uvloop_used", DEBUG, ("version",)),
+    ("vstats_server.cli", "a password of fewer than %d characters can be guessed"): Event(
+        "password_short", WARNING, ("characters",)
     ),
     ("vstats_server.cli", "%s: %s"): Event("configuration_unwise", WARNING, ("file", "warning")),
     ("vstats_server.cli", "%s is new"): Event("file_made", INFO, ("file",)),
@@ -27,8 +40,11 @@ EVENTS: Events = {
     ("vstats_server.fanout", "dashboard at %s does not keep up; it is cut"): Event(
         "dashboard_cut", WARNING, ("address",)
     ),
-    ("vstats_server.relay", "listening on %s port %d"): Event(
-        "listening", INFO, ("listen_host", "port")
+    ("vstats_server.filewatch", "the configuration could not be reloaded"): Event(
+        "reload_failed", ERROR
+    ),
+    ("vstats_server.relay", "listening on %s port %d%s"): Event(
+        "listening", INFO, ("listen_host", "port", "tls")
     ),
     ("vstats_server.relay", "agent %s online from %s"): Event(
         "agent_online", INFO, ("host", "address")
@@ -54,8 +70,12 @@ EVENTS: Events = {
         "vstats_server.relay",
         "server.host and server.port take effect at the next start only",
     ): Event("address_kept", WARNING),
-    ("vstats_server.relay", "the configuration could not be reloaded"): Event(
-        "reload_failed", ERROR
+    (
+        "vstats_server.relay",
+        "to begin or to end with TLS takes effect at the next start only",
+    ): Event("tls_kept", WARNING),
+    ("vstats_server.relay", "dashboard at %s: the password has changed"): Event(
+        "password_changed", INFO, ("address",)
     ),
     ("vstats_server.relay", "a chore of the server has failed"): Event("chore_failed", ERROR),
     ("vstats_server.relay", "stopped"): Event("stopped", INFO),
