@@ -87,9 +87,17 @@ def schema() -> None:
 
 @cli.command("demo")
 @click.option("--port", default=3001, show_default=True, help="The port to listen on.")
-def demo_command(port: int) -> None:
-    """Relay this very machine's reports on loopback, and print a line for each."""
-    sys.exit(asyncio.run(demo.run(port)))
+@click.option(
+    "--hosts",
+    "simulated",
+    type=click.IntRange(0, 2000),
+    default=10,
+    show_default=True,
+    help="Simulated hosts to show beside this machine.",
+)
+def demo_command(port: int, simulated: int) -> None:
+    """Show the live page of this very machine and some simulated hosts, on loopback."""
+    sys.exit(asyncio.run(demo.run(port, simulated)))
 
 
 @cli.command("password")

@@ -1,4 +1,4 @@
-"""Show on one machine what vStats does: a relay, an agent, a dashboard, on loopback."""
+"""Show on one machine what vStats does: a relay, an agent, simulated hosts, on loopback."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -19,8 +20,9 @@ from pydantic import SecretStr
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from vstats_server.config import Host, ServerConfig
+from vstats_server.config import Host, ServerConfig, slug
 from vstats_server.relay import Relay, reason_not_to_listen
+from vstats_server.simulation import Shape, shapes, simulate
 
 __all__ = ["run"]
 
@@ -30,12 +32,21 @@ AGENT_END = 3.0
 """Seconds that the agent is given to end; it promises two."""
 
 
-async def run(port: int) -> int:
-    """Relay this machine's reports until SIGINT, SIGTERM or a hang-up, and print each in a line."""
+async def run(port: int, simulated: int) -> int:
+    """Show this machine and so many simulated hosts until SIGINT, SIGTERM or a hang-up.
+
+    Each report of this machine is printed in a line; on a terminal, over the one before.
+    """
     token = secrets.token_urlsafe(32)
+    guests = [(shape, secrets.token_urlsafe(32)) for shape in shapes(simulated)]
     config = ServerConfig(
         port=port,
-        hosts=[Host(id="demo", name="This machine", token=SecretStr(token))],
+        # Whoever tries it need not wait a minute for the host that never comes.
+        offline_after=20,
+        hosts=[
+            Host(id="demo", name="This machine", token=SecretStr(token)),
+            *(_host(shape, secret) for shape, secret in guests),
+        ],
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -44,8 +55,9 @@ async def run(port: int) -> int:
     try:
         async with Relay(config).serving() as bound, _agent(bound, token) as agent:
             click.echo(
-                f"dashboards connect to  ws://127.0.0.1:{bound}/ws\n"
-                f"all hosts as JSON at   http://127.0.0.1:{bound}/api/hosts\n"
+                f"the live page is at     http://127.0.0.1:{bound}/\n"
+                f"dashboards connect to   ws://127.0.0.1:{bound}/ws\n"
+                f"all hosts as JSON at    http://127.0.0.1:{bound}/api/hosts\n"
                 f"end with Ctrl-C"
             )
             tasks = [
@@ -53,13 +65,26 @@ async def run(port: int) -> int:
                 asyncio.create_task(agent.wait()),
                 asyncio.create_task(stop.wait()),
             ]
+            url = f"ws://127.0.0.1:{bound}/ws/agent"
+            visits = [asyncio.create_task(simulate(shape, url, secret)) for shape, secret in guests]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
+            for task in (*tasks, *visits):
                 task.cancel()
+            await asyncio.gather(*visits, return_exceptions=True)
     except OSError as error:
         logger.error("%s; choose another", reason_not_to_listen(config, error))  # noqa: TRY400
         return 1
     return 0 if stop.is_set() else 1
+
+
+def _host(shape: Shape, token: str) -> Host:
+    return Host(
+        id=slug(shape.name),
+        name=shape.name,
+        location=shape.location,
+        tags=list(shape.tags),
+        token=SecretStr(token),
+    )
 
 
 @contextlib.asynccontextmanager
@@ -94,10 +119,19 @@ async def _print_reports(port: int) -> None:
         try:
             async for text in dashboard:
                 message = json.loads(text)
-                if message["type"] == "metrics":
-                    click.echo(_line(message["data"]["metrics"]))
+                if message["type"] == "metrics" and message["data"]["server_id"] == "demo":
+                    _print(_line(message["data"]["metrics"]))
         except ConnectionClosed:
             pass
+
+
+def _print(line: str) -> None:
+    """Print a line; on a terminal in place of the last, so that the addresses stay in view."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        click.echo(f"\r\x1b[K{line[: width - 1]}", nl=False)
+    else:
+        click.echo(line)
 
 
 def _line(report: dict[str, Any]) -> str:

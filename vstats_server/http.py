@@ -14,6 +14,7 @@ from vstats_core.messages import json_schema
 from vstats_core.strict_json import dumps
 from vstats_core.version import __version__
 from vstats_server.hub import Hub
+from vstats_server.static import files
 
 __all__ = ["answer", "respond"]
 
@@ -28,6 +29,12 @@ async def answer(
     if request.method not in ("GET", "HEAD"):
         return respond(http.HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
     match path:
+        case _ if (file := files().get(path)) is not None:
+            status, body, headers = file.answer(request.headers)
+            response = respond(status, body=body, headers=headers)
+            if status is http.HTTPStatus.NOT_MODIFIED:
+                # It would have to be the length of what is not sent.
+                del response.headers["Content-Length"]
         case "/healthz":
             content = {"status": "ok", "version": __version__, "warnings": warnings()}
             response = _json(dumps(content))

@@ -30,6 +30,7 @@ from vstats_server.filewatch import watch_files
 from vstats_server.http import answer, respond
 from vstats_server.hub import Hub
 from vstats_server.sessions import AgentSession, watch
+from vstats_server.static import files
 from vstats_server.tls_transport import limit_memory
 
 __all__ = ["Relay", "reason_not_to_listen"]
@@ -95,6 +96,8 @@ class Relay:
         """
         place = {"host": self._config.host, "port": self._config.port}
         places: list[dict[str, Any]] = [{"sock": each} for each in self._sockets] or [place]
+        # Read and compressed now, off the loop; every request finds them done.
+        await asyncio.to_thread(files)
         if self._config.tls:
             limit_memory()
             self._certificate = await asyncio.to_thread(Certificate, self._config.tls)
