@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from vstats_server.config import Host, ServerConfig, slug
+from vstats_server.config import Host, Limits, ServerConfig, slug
 from vstats_server.relay import Relay, reason_not_to_listen
 from vstats_server.simulation import Shape, shapes, simulate
 
@@ -43,11 +43,16 @@ async def run(port: int, simulated: int) -> int:
         port=port,
         # Whoever tries it need not wait a minute for the host that never comes.
         offline_after=20,
+        # All of them come from this one address, and at the same moment.
+        limits=Limits(connections_per_address=Limits().connections_per_address + simulated),
         hosts=[
             Host(id="demo", name="This machine", token=SecretStr(token)),
             *(_host(shape, secret) for shape, secret in guests),
         ],
     )
+    # Hosts that come and go are what the page shows; the addresses should stay in view.
+    for name in ("vstats_core.uplink", "vstats_server.relay"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -67,7 +72,10 @@ async def run(port: int, simulated: int) -> int:
             ]
             url = f"ws://127.0.0.1:{bound}/ws/agent"
             visits = [asyncio.create_task(simulate(shape, url, secret)) for shape, secret in guests]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if error := task.exception():
+                    logger.error("the demonstration ends: %s", error)
             for task in (*tasks, *visits):
                 task.cancel()
             await asyncio.gather(*visits, return_exceptions=True)

@@ -4,8 +4,9 @@ import { el, icon, morph, setText, wire } from "./dom.js";
 import * as format from "./format.js";
 import { SIGNS, WORDS } from "./levels.js";
 import * as machine from "./machine.js";
-import { Rates, panel } from "./panels.js";
+import { panel } from "./panels.js";
 import { stateIcon, stateWord, tagList } from "./parts.js";
+import { Rates } from "./rates.js";
 import { healthOf } from "./row.js";
 
 const KNOWN = new Set(["timestamp", "hostname", "os", "cpu", "memory", "disks", "network", "uptime",

@@ -20,17 +20,19 @@ export class List {
       el("div", { class: "heads", role: "rowgroup" },
         el("div", { class: "row head", role: "row" },
           ...COLUMNS.map(([key, title]) => this.#head(key, title, onSort)))), this.body);
-    this.observer = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) {
-        if (isIntersecting) {
-          this.seen.add(target);
-          this.#patch(this.rows.get(target.host));
-        } else {
-          this.seen.delete(target);
-        }
+    // The browser knows which rows it draws (content-visibility); asking it costs nothing.
+    this.body.addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => {
+      if (skipped) {
+        this.seen.delete(target);
+      } else {
+        this.seen.add(target);
+        this.#patch(this.rows.get(target.host));
       }
-    }, { rootMargin: "200px" });
-    this.body.addEventListener("pointermove", () => { this.touchedAt = performance.now(); });
+    });
+    const touch = () => { this.touchedAt = performance.now(); };
+    this.body.addEventListener("pointermove", touch);
+    addEventListener("scroll", touch, { passive: true });
+    addEventListener("keydown", touch);
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest(".row");
       const selecting = !getSelection().isCollapsed;
@@ -50,7 +52,7 @@ export class List {
     return head;
   }
 
-  /** Whether the pointer is about to click, so that rows should not change places. */
+  /** Whether somebody is pointing or scrolling, so that rows should not change places. */
   get isTouched() {
     return performance.now() - (this.touchedAt ?? -Infinity) < 1500;
   }
@@ -66,7 +68,6 @@ export class List {
   arrange(hosts, known) {
     for (const [id, row] of this.rows) {
       if (!known.has(id)) {
-        this.observer.unobserve(row.element);
         this.seen.delete(row.element);
         this.rows.delete(id);
       }
@@ -74,11 +75,18 @@ export class List {
     const focused = document.activeElement;
     const wanted = hosts.map((host) => this.#row(host));
     const kept = new Set(wanted);
-    for (const row of this.shown) if (!kept.has(row)) row.element.remove();
+    for (const row of this.shown) {
+      if (!kept.has(row)) {
+        row.element.remove();
+        this.seen.delete(row.element);
+      }
+    }
     let next = null;
     for (const row of wanted.toReversed()) {
       if (row.element.nextSibling !== next || row.element.parentNode !== this.body) {
-        this.body.insertBefore(row.element, next);
+        // A move keeps what a removal loses: focus, and what the browser has laid out.
+        if (row.element.isConnected && this.body.moveBefore) this.body.moveBefore(row.element, next);
+        else this.body.insertBefore(row.element, next);
       }
       next = row.element;
     }
@@ -95,7 +103,6 @@ export class List {
       row = new Row(host);
       this.rows.set(host.id, row);
       this.#patch(row, host);
-      this.observer.observe(row.element);
     }
     row.host = host;
     return row;

@@ -14,10 +14,11 @@ import { Connection } from "./socket.js";
 import { Store } from "./store.js";
 import { themeButton } from "./theme.js";
 
-const PAINT_GAP = 100;
+const PAINT_GAP = 200;
 /** Milliseconds between two paintings for reports; what a person does is painted at once. */
 const SORT_GAP = 2000;
-/** Milliseconds between two orders of a list that sorts by what changes all the time. */
+const SORT_GAP_A_HOST = 10;
+/** Milliseconds between two orders of a list by what changes all the time; rows are slow to move. */
 const PRUNE_AFTER = 5000;
 const INSIDE = "from the list";
 /** What the browser's history remembers of a step from the list to a host. */
@@ -171,7 +172,8 @@ function arrange() {
   const passes = SHOWS[shown.show];
   const hosts = [...store.hosts.values()].filter(
     (host) => passes(host, states.get(host)) && query.test(host, states.get(host)));
-  const held = list.isTouched || paintedAt - orderedAt < SORT_GAP;
+  const gap = Math.max(SORT_GAP, SORT_GAP_A_HOST * hosts.length);
+  const held = list.isTouched || paintedAt - orderedAt < gap;
   const ordered = held && orderedAt ? inOldOrder(hosts) : sorted(hosts, shown.sort, (host) => states.get(host));
   if (!held || !orderedAt) orderedAt = paintedAt;
   list.arrange(ordered, store.hosts);

@@ -13,24 +13,6 @@ const isObject = (value) => value !== null && typeof value === "object" && !Arra
 const isPlain = (value) => value === null || typeof value !== "object";
 const below = (path, key) => (path ? `${path}.${key}` : key);
 
-/** Remembers a host's counters from report to report, so that their rates can be shown. */
-export class Rates {
-  constructor() {
-    this.known = new Map();
-  }
-
-  /** Return the rate of a counter a second, or null as long as it was seen once only. */
-  of(key, value, at) {
-    const before = this.known.get(key);
-    if (!before || at > before.at) {
-      const grown = before && value >= before.value;
-      const rate = grown ? ((value - before.value) / (at - before.at)) * 1000 : null;
-      this.known.set(key, { value, at, rate });
-    }
-    return this.known.get(key).rate;
-  }
-}
-
 /** Return the panel of a section: `declared` is its description, or undefined. */
 export function panel(name, content, declared, rates, at) {
   const title = declared?.title || format.words(name);
