@@ -95,6 +95,7 @@ class Site:
     def relaying(self) -> Iterator[Program]:
         with running("-m", "vstats_server", "--config", self._file) as relay:
             relay.until("listening on")
+            self.relay = relay
             yield relay
 
     def agent(

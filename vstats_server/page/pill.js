@@ -29,8 +29,8 @@ export class Pill {
     setAttribute(this.element, "data-state", state);
     const { heardAt } = this.store;
     const age = heardAt === null ? null : (now - heardAt) / 1000;
-    // While all is well the age would only say "just now".
-    setText(this.age, age === null || (state === "live" && age < 2) ? "" : `data ${format.ago(age)}`);
+    const fresh = age === null || age < 2;
+    setText(this.age, fresh ? "" : `data ${format.ago(age).replace(/ago$/, "old")}`);
     this.element.disabled = state !== "waiting";
   }
 }
