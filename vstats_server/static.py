@@ -19,19 +19,18 @@ KINDS = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-POLICY = "; ".join(
-    (
-        # 'self' covers the WebSocket of the same host and port, too.
-        "default-src 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "object-src 'none'",
-        # No string becomes HTML or code, whoever sent it.
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
-)
+DIRECTIVES = {
+    # This covers the WebSocket of the same host and port, too.
+    "default-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "object-src": "'none'",
+    # No string becomes HTML or code, whoever sent it.
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "'none'",
+}
+POLICY = "; ".join(f"{name} {value}" for name, value in DIRECTIVES.items())
 COMMON = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -29,17 +29,17 @@ BEAT = 0.4
 """Seconds between two reports of a host here."""
 
 
-def needed(module: str) -> Any:
-    """Import what the page is tested with; on a contributor's machine it may be missing."""
-    if "CI" in os.environ:
-        return __import__(module)
-    return pytest.importorskip(module)
+if "CI" in os.environ:
+    # On a contributor's machine they may be missing, and their tests are skipped; not at the gate.
+    import axe_playwright_python.sync_playwright  # noqa: F401
+    import playwright.sync_api  # noqa: F401
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright's event loop would be in the way of other tests' own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Run one Chromium, the system's, for all tests of a process."""
-    needed("playwright.sync_api")
+    """Run one Chromium, the system's, for the tests of a module."""
+    pytest.importorskip("playwright")
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be missing
 
     chromium = shutil.which("chromium") or shutil.which("google-chrome")

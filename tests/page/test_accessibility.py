@@ -21,7 +21,11 @@ def fleet(site):
         },
         "offline_after = 1",
     )
-    fleet.agent("web-1", {"users": {"title": "Users", "fields": {}}}, users={"count": 3, "names": [{"a": 1}]})
+    fleet.agent(
+        "web-1",
+        {"users": {"title": "Users", "fields": {}}},
+        users={"count": 3, "names": [{"a": 1}]},
+    )
     fleet.agent(
         "hot",
         memory={"total": 100, "used": 90, "available": 10, "swap_total": 0, "swap_used": 0, "usage_percent": 90.0},
@@ -76,7 +80,9 @@ def test_a_row_is_heard_with_its_state_its_numbers_and_their_levels(fleet, look)
     expect(table.get_by_role("row").nth(2).get_by_role("cell").nth(2)).to_have_accessible_name(
         re.compile(r"^90\.0\s+%\s*, warning$")
     )
-    expect(table.get_by_role("rowheader").nth(2)).to_have_accessible_name(re.compile("^offline: Gone"))
+    expect(table.get_by_role("rowheader").nth(2)).to_have_accessible_name(
+        re.compile("^offline: Gone")
+    )
     expect(table.get_by_role("rowheader").nth(3)).to_have_accessible_name("never seen: New")
     expect(page.get_by_role("button", name="Attention 1")).to_be_visible()
 

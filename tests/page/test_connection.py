@@ -88,8 +88,10 @@ def test_the_policy_lets_the_page_talk_to_its_own_server_and_to_nobody_else(flee
 
     for attempt in (
         "fetch('http://127.0.0.2:1/').then(() => 'sent', () => 'refused')",
-        "new Promise((done) => { const s = new WebSocket('ws://127.0.0.2:1/');"
-        " s.onerror = () => done('refused'); s.onopen = () => done('sent'); })",
+        (
+            "new Promise((done) => { const s = new WebSocket('ws://127.0.0.2:1/');"
+            " s.onerror = () => done('refused'); s.onopen = () => done('sent'); })"
+        ),
     ):
         with page.expect_console_message(lambda m: "Content Security Policy" in m.text):
             assert page.evaluate(attempt) == "refused"

@@ -69,7 +69,13 @@ def test_the_facts_of_a_host_are_there(host, look):
 
     expect(page.get_by_role("heading", name="Web 1", level=2)).to_be_visible()
     facts = page.locator(".facts")
-    for text in ("Ubuntu 22.04", "5.15.0 · x86_64", "Intel Core i7", "8 · 3.60\u00a0GHz", "1.0 · every 1\u00a0s"):
+    for text in (
+        "Ubuntu 22.04",
+        "5.15.0 · x86_64",
+        "Intel Core i7",
+        "8 · 3.60\u00a0GHz",
+        "1.0 · every 1\u00a0s",
+    ):
         expect(facts).to_contain_text(text)
     expect(panel(page, "CPU")).to_contain_text("8 CPUs, busiest is number 1 with 50.0\u00a0%")
     expect(panel(page, "Memory")).to_contain_text("8.00\u00a0GiB of 16.0\u00a0GiB")
@@ -166,7 +172,7 @@ def test_what_changes_is_patched_and_what_is_selected_stays(host, look):
 
     expect(panel(page, "Power supply").locator("dd").first).to_have_text("12.0\u00a0%")
     assert page.evaluate("marked.isConnected && marked.textContent.startsWith('12.0')")
-    assert page.evaluate("getSelection().toString()") == "my-server".replace("my-server", "web-1")
+    assert page.evaluate("getSelection().toString()") == "web-1"
 
 
 def test_back_leads_to_the_list_as_it_was_left(host, look):

@@ -26,7 +26,9 @@ def test_five_hundred_hosts_are_live_sort_filter_and_cost_only_what_is_seen(crow
     page.set_default_timeout(20_000)
     rows = page.locator(".rows .row")
     expect(rows).to_have_count(HOSTS + 1, timeout=20_000)
-    expect(page.get_by_role("button", name=re.compile("Online"))).to_contain_text("498", timeout=20_000)
+    expect(page.get_by_role("button", name=re.compile("Online"))).to_contain_text(
+        "499", timeout=20_000
+    )
 
     # What is out of sight is not drawn, and what comes into sight is up to date.
     last = rows.last
@@ -43,8 +45,7 @@ def test_five_hundred_hosts_are_live_sort_filter_and_cost_only_what_is_seen(crow
     page.get_by_role("columnheader", name="CPU").get_by_role("button").click()
     expect(rows.first.locator(".name")).to_have_text("web-2")
     page.get_by_role("searchbox").fill("tag:ml")
-    expect(rows).to_have_count(page.evaluate(
-        "new Promise((done) => setTimeout(() => done(document.querySelectorAll('.rows .row').length), 300))"))  # fmt: skip
+    expect(rows.first.locator(".name")).to_have_text(re.compile("^gpu"))
     assert 50 < rows.count() < 100
 
     # A second of it leaves the main thread most of its time.

@@ -134,7 +134,14 @@ def test_every_module_is_asked_for_at_once_and_not_one_after_the_other():
 def test_no_file_of_the_page_can_make_markup_of_a_string_or_asks_for_anything_outside():
     for path in FOLDER.glob("*.js"):
         text = path.read_text()
-        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "://"):
+        for word in (
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "://",
+        ):
             assert word not in text.replace("http://www.w3.org/2000/svg", ""), (path.name, word)
     for path in FOLDER.glob("*.css"):
         assert "url(" not in path.read_text()
