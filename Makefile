@@ -2,17 +2,18 @@
 
 PYTHON ?= python3
 PORT ?= 3001
+HOSTS ?= 10
 FUZZ_SECONDS ?= 120
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench isolation interop systemd fuzz clean
+.PHONY: help demo test check format bench isolation page screenshots interop systemd fuzz clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: .venv/.demo ## watch this very machine; PORT= chooses the port
-	@$(BIN)/vstats-server demo --port $(PORT)
+demo: .venv/.demo ## the live page of this machine and ten simulated hosts; PORT=, HOSTS=
+	@$(BIN)/vstats-server demo --port $(PORT) --hosts $(HOSTS)
 
 test: .venv/.dev ## run every test
 	$(BIN)/python -m pytest -n 3 --dist worksteal
@@ -34,6 +35,12 @@ isolation: .venv/.dev ## measure what ill-behaved collectors cost the others (4 
 
 systemd: .venv/.dev ## boot a Debian and run the services there (4 minutes; root, debootstrap, systemd-container)
 	$(BIN)/python -m pytest -m systemd tests/systemd
+
+page: .venv/.dev ## measure what 500 hosts on the live page cost a browser (2 minutes; needs Chromium)
+	$(BIN)/python -m benchmarks.page
+
+screenshots: .venv/.dev ## take the pictures in docs/images (needs Chromium)
+	$(BIN)/python -m benchmarks.screenshots
 
 check: .venv/.dev ## lint, check types, check who imports whom
 	$(BIN)/ruff check

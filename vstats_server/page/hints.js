@@ -39,6 +39,9 @@ const HINTS = {
       line("1 min per CPU", cell(format.load(view.perCore))),
     ];
   },
+  tags({ tags }) {
+    return tags.slice(0, MOST).map((tag) => line(wire(tag)));
+  },
   health({ view }) {
     return view.reasons.slice(0, MOST).map(({ level: worst, text }) =>
       line(SIGNS[worst], el("td", { class: "reason" }, wire(text))));

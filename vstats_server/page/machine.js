@@ -10,6 +10,7 @@ import { osOf } from "./query.js";
 
 const MOST_ROWS = 256;
 const A_ROW = 64;
+const BUSY = 90;
 
 export const panel = (title, attributes, ...children) =>
   el("section", { class: "panel", "aria-label": title, ...attributes }, el("h3", {}, title), ...children);
@@ -60,20 +61,20 @@ export function cpuPanel(host) {
     chart(host, [["cpu", ""]], 100), cores(cpu.per_core), loads(host));
 }
 
-/** One column a core, in rows of up to 64; colour, and the line at the top, say which are busy. */
+/** One column a core, in rows of up to 64. A busy core is no trouble, so none is in alarm's colours. */
 function cores(shares) {
   if (shares.length < 2) return null;
   const rows = Math.ceil(shares.length / A_ROW);
   const columns = Math.ceil(shares.length / rows);
   const height = Math.max(6, Math.min(36, 160 / rows));
-  const paths = ["", "", ""];
+  const paths = ["", ""];
   const grounds = [];
   const gap = Math.max(0.15, Math.min(2, columns * 0.05));
   const wide = (10 - gap).toFixed(2);
   shares.forEach((share, index) => {
     const x = (index % columns) * 10;
     const foot = (Math.floor(index / columns) + 1) * (height + 3) - 3;
-    paths[level(share, LEVELS.cpu)] += `M${x} ${foot}v${-Math.max(1, (share / 100) * height).toFixed(1)}h${wide}V${foot}z`;
+    paths[share >= BUSY ? 1 : 0] += `M${x} ${foot}v${-Math.max(1, (share / 100) * height).toFixed(1)}h${wide}V${foot}z`;
     grounds.push(`M${x} ${foot}v${-height}h${wide}V${foot}z`);
   });
   const total = rows * (height + 3);
@@ -84,7 +85,7 @@ function cores(shares) {
       viewBox: `0 0 ${columns * 10} ${total}`, preserveAspectRatio: "none", role: "img",
       "aria-label": text, style: { height: `${total}px` },
     }, svg("path", { class: "ground", d: grounds.join("") }),
-    ...paths.map((d, worst) => svg("path", { d, "data-level": worst }))),
+    ...paths.map((d, busy) => svg("path", { d, class: busy ? "busy" : null }))),
     el("figcaption", {}, text));
 }
 

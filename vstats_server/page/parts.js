@@ -40,15 +40,14 @@ export const figure = (text, level = 0) => new Figure().set(text, level).element
 /** A bar of a share; what a screen reader needs is in the number beside it. */
 export class Bar {
   constructor() {
-    this.fill = el("span", { class: "fill" });
-    this.element = el("span", { class: "bar", "aria-hidden": "true" }, this.fill);
+    this.element = el("span", { class: "bar", "aria-hidden": "true" });
   }
 
   set(share, level = 0) {
-    const scale = `scaleX(${share === null ? 0 : Math.min(1, Math.max(0, share)).toFixed(3)})`;
-    if (this.scale !== scale) {
-      this.scale = scale;
-      this.fill.style.transform = scale;
+    const shown = share === null ? "0" : Math.min(1, Math.max(0, share)).toFixed(3);
+    if (this.shown !== shown) {
+      this.shown = shown;
+      this.element.style.setProperty("--share", shown);
     }
     setAttribute(this.element, "data-level", level);
     return this;

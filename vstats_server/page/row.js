@@ -27,7 +27,7 @@ export class Row {
     this.link = el("a", { class: "name", tabindex: "-1" });
     this.state = el("span", { class: "state" });
     this.place = el("bdi", { class: "place" });
-    this.tags = this.#cell("tags", []);
+    this.tags = this.#cell("tags", [], "tags");
     this.mount = el("bdi", { class: "mount" });
     this.sign = el("span", { class: "sign", "aria-hidden": "true" });
     this.word = spoken("");
