@@ -93,7 +93,7 @@ def test_zombies_and_threads_are_counted(measured):
     before = measured(0.1)
     code = (
         "import subprocess, threading, time; zombie = subprocess.Popen(['true']);"
-        "[threading.Thread(target=threading.Event().wait, daemon=True).start() for _ in range(20)];"
+        "[threading.Thread(target=threading.Event().wait, daemon=True).start() for _ in range(500)];"
         "time.sleep(0.1); print('ready', flush=True); threading.Event().wait()"
     )
     with running(code) as process:
