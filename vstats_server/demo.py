@@ -79,6 +79,8 @@ async def run(port: int, simulated: int) -> int:
             for task in (*tasks, *visits):
                 task.cancel()
             await asyncio.gather(*visits, return_exceptions=True)
+            if sys.stdout.isatty():
+                click.echo()  # the line of the last report has no end yet
     except OSError as error:
         logger.error("%s; choose another", reason_not_to_listen(config, error))  # noqa: TRY400
         return 1

@@ -2,7 +2,7 @@
 
 import { cut, el, wire } from "./dom.js";
 import * as format from "./format.js";
-import { SIGNS, WORDS, level } from "./levels.js";
+import { level } from "./levels.js";
 import { bar, figure } from "./parts.js";
 
 const MOST_ROWS = 100;
@@ -127,7 +127,3 @@ function shownValue(value, field, context, where) {
   }
   return shown;
 }
-
-/** A word for a level, for those who do not see its colour. */
-export const levelMark = (worst) =>
-  el("span", { class: "sign", "data-level": worst, role: "img", "aria-label": WORDS[worst] }, SIGNS[worst]);

@@ -1,14 +1,14 @@
 // One host in the list: a row of the table, or a card; which of the two is the style sheet's choice.
 
-import { el, setAttribute, setText, spoken, wire } from "./dom.js";
+import { el, setAttribute, setText, spoken } from "./dom.js";
 import * as format from "./format.js";
 import { highest, intervalOf } from "./history.js";
 import { SIGNS, WORDS } from "./levels.js";
 import { Bar, Figure, Line, stateIcon, stateWord, tagList } from "./parts.js";
 import { write } from "./address.js";
 
-const QUIET = 10 * 1024;
 /** Bytes a second below which traffic is drawn as low, however little the rest is. */
+const QUIET = 10 * 1024;
 
 export const COLUMNS = [
   ["name", "Host"], ["tags", "Tags"], ["cpu", "CPU"], ["memory", "Memory"], ["disk", "Disk"],
