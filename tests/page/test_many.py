@@ -18,6 +18,8 @@ def crowd():
     with running("-m", "vstats_server", "demo", f"--port={port}", f"--hosts={HOSTS}") as demo:
         demo.until(r"the live page is at +\S+", 20)
         yield f"http://127.0.0.1:{port}/"
+        # Killed, it would leave the agent behind that it has started.
+        assert demo.end()[0] == 0
 
 
 @pytest.mark.timeout(120)
