@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 120
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench isolation page screenshots interop systemd fuzz clean
+.PHONY: help demo test check format bench isolation page screenshots slow systemd fuzz clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -15,11 +15,11 @@ help: ## say what there is
 demo: .venv/.demo ## the live page of this machine and ten simulated hosts; PORT=, HOSTS=
 	@$(BIN)/vstats-server demo --port $(PORT) --hosts $(HOSTS)
 
-test: .venv/.dev ## run every test
+test: .venv/.dev ## run the tests, less those below (2 minutes)
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-interop: .venv/.dev ## run strangers' clients and the WebSocket conformance suite (1 minute; needs java, node)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow tests/interop tests/conformance
+slow: .venv/.dev ## run the slow tests: a browser, strangers' clients, conformance (4 minutes; needs chromium, java, node)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 fuzz: .venv/.dev ## look for input that does harm: ten times what the tests try, and FUZZ_SECONDS of atheris
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3.0'

@@ -36,6 +36,7 @@ EVENTS: Events = {
     ("vstats_server.connection", "a message from %s could not be taken"): Event(
         "message_failed", ERROR, ("address",)
     ),
+    ("vstats_server.demo", "the demonstration ends: %s"): Event("demo_failed", ERROR, ("error",)),
     ("vstats_server.demo", "%s; choose another"): Event("listening_failed", ERROR, ("reason",)),
     ("vstats_server.fanout", "dashboard at %s does not keep up; it is cut"): Event(
         "dashboard_cut", WARNING, ("address",)

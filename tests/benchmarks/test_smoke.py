@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 RELAYS = {"vstats", "broadcast", "c"}
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read Linux's /proc"),
     pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"),
 ]

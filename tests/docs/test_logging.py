@@ -28,12 +28,13 @@ def calls():
     """Return each call of a logger in our packages: logger, message, level, number of arguments."""
     found = []
     for folder in ("vstats_core", "vstats_server", "collectors/vstats_collectors"):
-        for path in sorted((ROOT / folder).glob("*.py")):
+        for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
                 match node:
                     case ast.Call(func=ast.Attribute(ast.Name("logger"), name), args=[text, *rest]):
                         assert isinstance(text, ast.Constant), f"{path}:{node.lineno}: no literal"
-                        module = f"{Path(folder).name}.{path.stem}"
+                        place = path.relative_to((ROOT / folder).parent).with_suffix("")
+                        module = ".".join(place.parts)
                         found.append((module, text.value, LEVELS[name], len(rest)))
     return found
 

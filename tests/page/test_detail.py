@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("playwright")
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = {
     "ups": {
         "title": "Power supply",

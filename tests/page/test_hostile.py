@@ -5,6 +5,8 @@ import pytest
 pytest.importorskip("playwright")
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.slow
+
 IMAGE = "<img src=x onerror=\"globalThis.harmed = 'image'\">"
 SCRIPT = "</script><script>globalThis.harmed = 'script'</script>"
 RTL = "\u202eevil\u2066\u202b"

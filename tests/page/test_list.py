@@ -7,6 +7,8 @@ import pytest
 pytest.importorskip("playwright")
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.slow
+
 DISKS = [
     {"name": n, "mount_point": m, "fs_type": "ext4", "total": 1000, "used": u * 10,
      "available": 1000 - u * 10, "usage_percent": float(u)}

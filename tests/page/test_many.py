@@ -8,6 +8,8 @@ from programs import free_port, running
 pytest.importorskip("playwright")
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.slow
+
 HOSTS = 500
 
 
