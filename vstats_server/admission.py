@@ -13,6 +13,7 @@ from vstats_core.clock import Clock
 from vstats_server.auth import Gate, Throttle, Tokens
 from vstats_server.config import SHORTEST_TOKEN, ServerConfig, digest
 from vstats_server.connection import RelayConnection
+from vstats_server.counters import Counters
 from vstats_server.http import respond
 from vstats_server.proxies import Proxies
 
@@ -33,7 +34,7 @@ class Agent(NamedTuple):
 class Admission:
     """The doorkeeper: knows the tokens, the limits, and every connection there is."""
 
-    def __init__(self, config: ServerConfig, clock: Clock) -> None:
+    def __init__(self, config: ServerConfig, clock: Clock, counters: Counters) -> None:
         self.connections: set[RelayConnection] = set()
         self.agents: dict[RelayConnection, Agent] = {}
         self.dashboards: dict[RelayConnection, bytes] = {}
@@ -41,6 +42,7 @@ class Admission:
         self.addresses: Counter[str] = Counter()
         """Connections that are no agents, by address."""
         self._clock = clock
+        self._counters = counters
         self._failures = Throttle()
         self._refusals = Throttle()
         self._warned: set[str] = set()
@@ -55,6 +57,7 @@ class Admission:
 
     def made(self, connection: RelayConnection) -> None:
         """Take note of a connection that has just been made."""
+        self._counters.connections += 1
         self.connections.add(connection)
         self.addresses[connection.address] += 1
         connection.on_lost = partial(self._lost, connection)
@@ -117,6 +120,7 @@ class Admission:
         if len(token) < SHORTEST_TOKEN and server_id not in self._warned:
             self._warned.add(server_id)
             logger.warning("agent %s has a token short enough to be guessed", server_id)
+        self._counters.agents += 1
         self.agents[connection] = Agent(server_id, digest(token))
         self._release_address(connection)
         connection.limit_messages(self._config.limits.max_message_size)
@@ -138,6 +142,7 @@ class Admission:
         elif self.is_crowded(connection):
             self._log_refusal(connection, "server.limits.connections_per_address is reached")
         else:
+            self._counters.dashboards += 1
             self.dashboards[connection] = grant
             connection.limit_messages(DASHBOARD_MESSAGE_SIZE)
             return None
@@ -147,6 +152,12 @@ class Admission:
         """Return whether too many connections have come from its address."""
         limit = self._config.limits.connections_per_address
         return self.addresses[connection.address] > limit
+
+    def count(self) -> dict[str, int]:
+        """Return how many connections there are, by kind."""
+        agents, dashboards = len(self.agents), len(self.dashboards)
+        other = len(self.connections) - agents - dashboards
+        return {"agent": agents, "dashboard": dashboards, "other": other}
 
     def _log_refusal(self, connection: RelayConnection, reason: str) -> None:
         """Log a refusal, once a minute an address and kind, which is the reason's first word."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from vstats_server.connection import RelayConnection
+from vstats_server.counters import Counters
 from vstats_server.hub import News
 from vstats_server.mailbox import Mailbox
 
@@ -34,8 +35,9 @@ class Dashboard:
     many bytes it has been given is counted, since only that tells whether it takes any.
     """
 
-    def __init__(self, connection: RelayConnection, now: float) -> None:
+    def __init__(self, connection: RelayConnection, now: float, counters: Counters) -> None:
         self.connection = connection
+        self._counters = counters
         self._mailbox: Mailbox[bytes] = Mailbox()
         self._given = 0
         self._taken = 0
@@ -52,8 +54,8 @@ class Dashboard:
             self._mailbox.discard(news.forget)
         if news.topic is None:
             self._mailbox.append(news.framed)
-        else:
-            self._mailbox.put(news.topic, news.framed)
+        elif self._mailbox.put(news.topic, news.framed):
+            self._counters.coalesced += 1
 
     def flush(self) -> None:
         """Write what waits, in large pieces, until the connection is full."""
@@ -61,6 +63,8 @@ class Dashboard:
             chunk = bytearray()
             while self._mailbox and len(chunk) < CHUNK:
                 chunk += self._mailbox.take()
+                self._counters.deliveries += 1
+            self._counters.delivered_bytes += len(chunk)
             self.given(len(chunk))
             self.connection.write(bytes(chunk))
 
@@ -85,8 +89,9 @@ class Fanout:
     their mailboxes, and are in step again when these are empty.
     """
 
-    def __init__(self, write_interval: float) -> None:
+    def __init__(self, write_interval: float, counters: Counters | None = None) -> None:
         self.write_interval = write_interval
+        self._counters = counters or Counters()
         self._dashboards: set[Dashboard] = set()
         # Dashboards in step, with what the sum of all batches was when they came into step.
         self._in_step: dict[Dashboard, int] = {}
@@ -118,7 +123,7 @@ class Fanout:
         # What waits to be written is in the snapshot already.
         self._write_batch()
         connection.limit_kernel_buffer()
-        dashboard = Dashboard(connection, asyncio.get_running_loop().time())
+        dashboard = Dashboard(connection, asyncio.get_running_loop().time(), self._counters)
         for news in snapshot:
             dashboard.enqueue(news)
 
@@ -149,6 +154,7 @@ class Fanout:
             if dashboard.is_stalled(now, besides):
                 address = dashboard.connection.address
                 logger.warning("dashboard at %s does not keep up; it is cut", address)
+                self._counters.stalled += 1
                 dashboard.connection.cut(TOO_SLOW, "too slow")
 
     def _wait(self) -> None:
@@ -173,6 +179,8 @@ class Fanout:
                 dashboard.enqueue(news)
         frames = b"".join(news.framed for news in batch)
         self._given += len(frames)
+        self._counters.deliveries += len(batch) * len(self._in_step)
+        self._counters.delivered_bytes += len(frames) * len(self._in_step)
         full = []
         for dashboard in self._in_step:
             connection = dashboard.connection

@@ -4,6 +4,7 @@ import asyncio
 import email.utils
 import http
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -14,16 +15,22 @@ from vstats_core.messages import json_schema
 from vstats_core.strict_json import dumps
 from vstats_core.version import __version__
 from vstats_server.hub import Hub
+from vstats_server.prometheus import CONTENT_TYPE, Metrics
 from vstats_server.static import files
 
 __all__ = ["answer", "respond"]
 
+GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
 SLICE = 64
 """Hosts put into an answer before everybody else gets a turn."""
 
 
 async def answer(
-    request: Request, path: str, hub: Hub, warnings: Callable[[], list[str]]
+    request: Request,
+    path: str,
+    hub: Hub,
+    warnings: Callable[[], list[str]],
+    metrics: Metrics,
 ) -> Response:
     """Return the response to a request that is no WebSocket handshake."""
     if request.method not in ("GET", "HEAD"):
@@ -40,6 +47,8 @@ async def answer(
             response = _json(dumps(content))
         case "/api/hosts":
             response = _json(await _hosts(hub))
+        case "/metrics":
+            response = await _metrics(request, metrics)
         case "/schema.json":
             response = _json(_schema())
         case _:
@@ -82,6 +91,14 @@ async def _hosts(hub: Hub) -> bytes:
         if number % SLICE == 0:
             await asyncio.sleep(0)
     return b'{"hosts":[' + b",".join(parts) + b"]}"
+
+
+async def _metrics(request: Request, metrics: Metrics) -> Response:
+    accepted = ",".join(request.headers.get_all("Accept-Encoding"))
+    compressed = bool(GZIP.search(accepted))
+    headers = {"Vary": "Accept-Encoding"} | ({"Content-Encoding": "gzip"} if compressed else {})
+    body = await metrics.text(compressed=compressed)
+    return respond(http.HTTPStatus.OK, body=body, content_type=CONTENT_TYPE, headers=headers)
 
 
 @cache

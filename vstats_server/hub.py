@@ -11,7 +11,7 @@ from vstats_server.config import Host
 from vstats_server.frames import frame
 from vstats_server.intake import IncomingDescription, IncomingReport
 
-__all__ = ["Hub", "News"]
+__all__ = ["Hub", "Known", "News"]
 
 
 class News:
@@ -34,6 +34,18 @@ class News:
         return self.framed[{126: 4, 127: 10}.get(self.framed[1], 2) :]
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of a host now; report and description are JSON, ``age`` is in seconds."""
+
+    host: Host
+    online: bool | None
+    report: bytes | None
+    age: float | None
+    """How long ago the report came in."""
+    description: bytes | None
+
+
 @dataclass(eq=False)
 class _State:
     """What is known of a host."""
@@ -49,6 +61,7 @@ class _State:
     """What its plugins' sections mean, as JSON."""
     description_news: News | None = None
     report: bytes | None = None
+    reported_at: float | None = None
     report_news: News | None = None
     """What everybody is told is kept as it is, so that snapshots share its bytes."""
     rates: dict[str, Rate] = field(default_factory=lambda: {"rx": Rate(), "tx": Rate()})
@@ -107,6 +120,7 @@ class Hub:
             return
         report = self._complete(state, report)
         state.report = report.text
+        state.reported_at = self._clock.monotonic()
         data = (server_id.encode(), report.text, self._clock.utc().encode())
         message = b'{"type":"metrics","data":{"server_id":"%b","metrics":%b},"timestamp":"%b"}'
         state.report_news = News(message % data, topic=server_id)
@@ -165,6 +179,13 @@ class Hub:
             description = state.description and b'{"sections":%b}' % state.description
             rest = (head[:-1], state.report or b"null", description or b"null")
             yield b'%b,"metrics":%b,"describe":%b}' % rest
+
+    def known(self) -> Iterator[Known]:
+        """Return each host and the newest that is known of it, at the moment it is asked for."""
+        for state in list(self._states.values()):
+            at = state.reported_at
+            age = None if at is None else self._clock.monotonic() - at
+            yield Known(state.host, state.online, state.report, age, state.description)
 
     def _introduce(self, state: _State) -> Iterator[News]:
         about = {"type": "server_added", "data": _described(state.host)}

@@ -23,9 +23,11 @@ class Mailbox(Generic[T]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, topic: str, value: T) -> None:
-        """Let the value wait in place of an older one of the same topic."""
+    def put(self, topic: str, value: T) -> bool:
+        """Let the value wait in place of an older one of the same topic; return if one did."""
+        replaced = topic in self._waiting
         self._waiting[topic] = value
+        return replaced
 
     def append(self, value: T) -> None:
         """Let the value wait after all others, never to be replaced."""

@@ -25,10 +25,13 @@ from vstats_server.admission import Admission, Agent
 from vstats_server.certificate import Certificate
 from vstats_server.config import ServerConfig
 from vstats_server.connection import CLOSE_GRACE, RelayConnection
+from vstats_server.counters import Counters
 from vstats_server.fanout import Fanout
 from vstats_server.filewatch import watch_files
 from vstats_server.http import answer, respond
 from vstats_server.hub import Hub
+from vstats_server.looplag import LoopLag
+from vstats_server.prometheus import Metrics
 from vstats_server.sessions import AgentSession, watch
 from vstats_server.static import files
 from vstats_server.tls_transport import limit_memory
@@ -70,15 +73,18 @@ class Relay:
         self._sockets = sockets
         config = self._addressed(config)
         self._clock = clock or Clock()
-        self._fanout = Fanout(config.write_interval)
+        self._counters = Counters()
+        self._lag = LoopLag()
+        self._fanout = Fanout(config.write_interval, self._counters)
         self._hub = Hub(
             config.hosts,
             self._fanout.news,
             offline_after=config.offline_after,
             clock=self._clock,
         )
-        self._admission = Admission(config, self._clock)
         self._access = Access(config, self._clock)
+        self._admission = Admission(config, self._clock, self._counters)
+        self._metrics = Metrics(self._hub, self._counters, self._lag, self._admission.count)
         self._agents: dict[str, AgentSession] = {}
         self._certificate: Certificate | None = None
         self._file_warning = ""
@@ -103,7 +109,7 @@ class Relay:
             self._certificate = await asyncio.to_thread(Certificate, self._config.tls)
         servers = [await self._listen(**each) for each in places]
         port: int = servers[0].sockets[0].getsockname()[1]
-        chores = [asyncio.create_task(self._sweep())]
+        chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._lag.watch())]
         if self._path is not None:
             chores.append(asyncio.create_task(watch_files(self._files, self.reload)))
         for chore in chores:
@@ -220,7 +226,12 @@ class Relay:
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
         """Admit the connection (None), or return the response that refuses or answers it."""
-        connection = cast("RelayConnection", connection)
+        response = await self._respond(cast("RelayConnection", connection), request)
+        if response is not None:
+            self._counters.responses[response.status_code] += 1
+        return response
+
+    async def _respond(self, connection: RelayConnection, request: Request) -> Response | None:
         path, _, query = request.path.partition("?")
         self._admission.locate(connection, request)
         refusal = self._admission.refuse_headers(connection, request, path)
@@ -246,7 +257,7 @@ class Relay:
             case _:
                 if self._admission.is_crowded(connection):
                     return respond(http.HTTPStatus.SERVICE_UNAVAILABLE)
-                return await answer(request, path, self._hub, self._warnings)
+                return await answer(request, path, self._hub, self._warnings, self._metrics)
 
     async def _handle(self, connection: ServerConnection) -> None:
         connection = cast("RelayConnection", connection)
@@ -269,7 +280,14 @@ class Relay:
             connection.cut(REVOKED, "token revoked")
             await connection.wait_closed()
             return
-        session = AgentSession(connection, server_id, self._hub, self._config.limits, self._clock)
+        session = AgentSession(
+            connection,
+            server_id,
+            self._hub,
+            self._config.limits,
+            self._clock,
+            counters=self._counters,
+        )
         predecessor = self._agents.get(server_id)
         self._agents[server_id] = session
         if predecessor is not None:

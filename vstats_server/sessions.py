@@ -11,6 +11,7 @@ from vstats_core.messages import ErrorCode, Fault, error_message
 from vstats_server.bucket import TokenBucket
 from vstats_server.config import Limits
 from vstats_server.connection import RelayConnection
+from vstats_server.counters import Counters
 from vstats_server.fanout import Fanout
 from vstats_server.frames import frame
 from vstats_server.hub import Hub
@@ -33,13 +34,21 @@ DASHBOARD_MESSAGES_PER_SECOND = 10
 class AgentSession:
     """Takes what one agent sends: publishes its reports, answers its faults, holds it to limits."""
 
-    def __init__(
-        self, connection: RelayConnection, server_id: str, hub: Hub, limits: Limits, clock: Clock
+    def __init__(  # noqa: PLR0913 - what a session is made of
+        self,
+        connection: RelayConnection,
+        server_id: str,
+        hub: Hub,
+        limits: Limits,
+        clock: Clock,
+        *,
+        counters: Counters,
     ) -> None:
         self.connection = connection
         self.server_id = server_id
         self._hub = hub
         self._clock = clock
+        self._counters = counters
         now = clock.monotonic()
         self._bucket = TokenBucket(limits.messages_per_second, limits.message_burst, now)
         self._bad_in_a_row = 0
@@ -69,6 +78,7 @@ class AgentSession:
             self.connection.cut(CloseCode.UNSUPPORTED_DATA, "text messages only")
 
     def _take_text(self, message: bytes) -> None:
+        self._counters.received_bytes += len(message)
         if self.connection.was_cut or not self._within_limits():
             return
         try:
@@ -80,6 +90,7 @@ class AgentSession:
         else:
             self._bad_in_a_row = 0
             if isinstance(incoming, IncomingReport):
+                self._counters.reports += 1
                 self._hub.publish(self.server_id, incoming)
             elif incoming is not None:
                 self._hub.describe(self.server_id, incoming)
@@ -112,6 +123,7 @@ class AgentSession:
             self.connection.cut(BAD_MESSAGES, "too many bad messages in a row")
 
     def _answer(self, code: ErrorCode, text: str, faults: list[Fault]) -> None:
+        self._counters.rejected[code] += 1
         # An agent that does not read its answers gets no more of them.
         if not self.connection.full:
             message = error_message(code, text, faults, self._clock.utc())
