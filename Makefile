@@ -39,8 +39,9 @@ systemd: .venv/.dev ## boot a Debian and run the services there (4 minutes; root
 page: .venv/.dev ## measure what 500 hosts on the live page cost a browser (2 minutes; needs Chromium)
 	$(BIN)/python -m benchmarks.page
 
-screenshots: .venv/.dev ## take the pictures in docs/images (needs Chromium)
+screenshots: .venv/.dev ## take the pictures in docs/images: page and terminal (2 minutes; needs Chromium)
 	$(BIN)/python -m benchmarks.screenshots
+	$(BIN)/python docs/images/terminal.py
 
 check: .venv/.dev ## lint, check types, check who imports whom
 	$(BIN)/ruff check

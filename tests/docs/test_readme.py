@@ -9,6 +9,7 @@ from vstats_core.cli import cli as agent
 from vstats_core.compose import check_fragment
 from vstats_server.cli import cli as server
 from vstats_server.config import ServerConfig
+from vstats_server.top.cli import cli as top
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -55,13 +56,17 @@ def commands(command: click.Command, name: str) -> set[str]:
     return found
 
 
-KNOWN = commands(agent, "vstats-agent") | commands(server, "vstats-server")
+KNOWN = {
+    *commands(agent, "vstats-agent"),
+    *commands(server, "vstats-server"),
+    *commands(top, "vstats-top"),
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_a_page_names_is_there(page):
     text = page.read_text()
-    for line in re.findall(r"(?:^|`)(vstats-(?:agent|server)[^`\n]*)", text, re.MULTILINE):
+    for line in re.findall(r"(?:^|`)(vstats-(?:agent|server|top)[^`\n]*)", text, re.MULTILINE):
         words = [word for word in line.split() if re.fullmatch(r"[a-z-]+", word)]
         assert any(" ".join(words[:n]) in KNOWN for n in (3, 2, 1)), line
         if len(words) > 1 and not words[1].startswith("-"):

@@ -1,0 +1,1 @@
+"""``vstats-top``: the live view in a terminal. Only ``app`` and ``table`` need Textual."""
