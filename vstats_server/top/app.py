@@ -7,22 +7,22 @@ from typing import Any, ClassVar
 from rich.cells import cell_len
 from textual import on, work
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Click
 from textual.widgets import Input, Static
 
 from vstats_server.top import format as fmt
 from vstats_server.top.columns import Sight
-from vstats_server.top.detail import lines
 from vstats_server.top.draw import Spans, left, text_of
-from vstats_server.top.keys import HELP, SORT_KEYS, footer
+from vstats_server.top.keys import BINDINGS, HELP, footer
 from vstats_server.top.link import Link, Target
 from vstats_server.top.order import AS_CONFIGURED, pressed, shown
 from vstats_server.top.overview import pill, tiles
+from vstats_server.top.pane import HostPane
 from vstats_server.top.query import parse
-from vstats_server.top.rates import Rates
 from vstats_server.top.store import Host, Store
+from vstats_server.top.style import STYLE
 from vstats_server.top.table import Headings, HostTable
 
 __all__ = ["TopApp"]
@@ -44,43 +44,8 @@ class TopApp(App[None]):
 
     TITLE = "vStats"
     ENABLE_COMMAND_PALETTE = False
-    CSS = """
-    Screen { background: #10141b; color: #d8dee9; layers: base; }
-    #head { height: 1; background: #1a2130; }
-    #tiles { height: 1; }
-    #filter-row { height: 1; display: none; }
-    #filter-row.open { display: block; }
-    #filter { border: none; height: 1; padding: 0 1; background: #1a2130; width: 1fr; }
-    #filter:focus { border: none; background: #24344a; }
-    #problem { width: auto; max-width: 60%; color: #f2c55c; background: #1a2130; }
-    #body { height: 1fr; }
-    #list { width: 1fr; }
-    #empty { display: none; height: auto; padding: 1 2; color: #8a94a6; }
-    #detail { display: none; width: 1fr; padding: 0 1; }
-    #body.open #detail { display: block; }
-    #body.open #list { display: none; }
-    #body.open.wide #list { display: block; }
-    #body.open.wide #detail { border-left: solid #3a4252; }
-    #help { display: none; padding: 1 2; height: 1fr; }
-    Screen.help #help { display: block; }
-    Screen.help #body { display: none; }
-    HostTable, VerticalScroll { scrollbar-size-vertical: 1; }
-    HostTable, #detail { scrollbar-background: #10141b; scrollbar-color: #3a4252; }
-    #keys { dock: bottom; height: 1; background: #1a2130; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("escape", "leave", "Back", show=False),
-        *(Binding(key, f"sort('{column}')", show=False) for key, (column, _) in SORT_KEYS.items()),
-        Binding("full_stop", "unsort", show=False),
-        *(
-            Binding(key, f"show('{what}')", show=False)
-            for key, what in zip("1234", ("all", "online", "offline", "attention"), strict=True)
-        ),
-        Binding("r", "reconnect", show=False),
-        Binding("question_mark", "help", "Keys", key_display="?"),
-        Binding("q", "quit", "Quit"),
-    ]
+    CSS = STYLE
+    BINDINGS: ClassVar[list[BindingType]] = [*BINDINGS]
 
     def __init__(self, target: Target, *, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -96,8 +61,6 @@ class TopApp(App[None]):
         self._show = "all"
         self._sort = AS_CONFIGURED
         self._query = parse("")
-        self._open_host = ""
-        self._rates = Rates()
         self._order: list[str] = []
         self._tiles: list[tuple[str, Spans]] = []
         self._ordered_at = self._surveyed_at = float("-inf")
@@ -117,8 +80,7 @@ class TopApp(App[None]):
                 yield Headings()
                 yield Static(id="empty")
                 yield HostTable(self._sight)
-            with VerticalScroll(id="detail"):
-                yield Static(id="about")
+            yield HostPane()
         with VerticalScroll(id="help"):
             yield Static(text_of(HELP))
         yield Static(id="keys")
@@ -192,8 +154,10 @@ class TopApp(App[None]):
         empty.display = not hosts
         if not hosts:
             empty.update(self._why_empty())
-        if self._open_host:
-            self._paint_detail()
+        pane = self.query_one(HostPane)
+        if pane.host:
+            host = known.get(pane.host)
+            pane.show(self._sight(host) if host else None)
         spans = footer(self._where())
         if self.link.trouble and self.link.state != "live":
             trouble = left(f" {fmt.inert(self.link.trouble)}", self.size.width - 16, "#f2c55c")
@@ -205,7 +169,7 @@ class TopApp(App[None]):
             return "help"
         if self.query_one("#filter", Input).has_focus:
             return "filter"
-        return "host" if self._open_host else "table"
+        return "host" if self.query_one(HostPane).host else "table"
 
     def _survey(self, now: float) -> None:
         """Look at all hosts: count them, and, if it is time, order them anew."""
@@ -233,16 +197,6 @@ class TopApp(App[None]):
             return "The server has no hosts; `vstats-server hosts add NAME` adds one."
         return self.link.trouble or "Connecting."
 
-    def _paint_detail(self) -> None:
-        host = self.store.hosts.get(self._open_host)
-        about = self.query_one("#about", Static)
-        if host is None:
-            about.update("The server has no such host any more.")
-            return
-        width = max(20, self.query_one("#detail").scrollable_content_region.width - 2)
-        spans = lines(self._sight(host), self._rates, width)
-        about.update(text_of(piece for line in spans for piece in (*line, ("\n", ""))))
-
     def _now_paint(self) -> None:
         self._ordered_at = float("-inf")
         self._paint()
@@ -257,21 +211,18 @@ class TopApp(App[None]):
 
     @on(HostTable.Opened)
     def _open(self, event: HostTable.Opened) -> None:
-        self._open_host, self._rates = event.host, Rates()
-        body = self.query_one("#body")
+        body, pane = self.query_one("#body"), self.query_one(HostPane)
+        pane.open(event.host)
         body.add_class("open")
-        detail = self.query_one("#detail", VerticalScroll)
-        detail.scroll_home(animate=False)
         if not body.has_class("wide"):
-            detail.focus()
+            pane.focus()
         self.call_after_refresh(self._paint)
 
     @on(HostTable.Moved)
     def _follow(self) -> None:
-        table = self.query_one(HostTable)
-        if self._open_host and table.cursor != self._open_host:
-            self._open_host, self._rates = table.cursor, Rates()
-            self.query_one("#detail", VerticalScroll).scroll_home(animate=False)
+        table, pane = self.query_one(HostTable), self.query_one(HostPane)
+        if pane.host and table.cursor != pane.host:
+            pane.open(table.cursor)
             self._paint()
 
     @on(Headings.Pressed)
@@ -314,7 +265,7 @@ class TopApp(App[None]):
         if self.screen.has_class("help"):
             self.screen.remove_class("help")
             self._paint()
-        elif self._open_host and not box.has_focus:
+        elif self.query_one(HostPane).host and not box.has_focus:
             self._close()
         else:
             box.value = ""
@@ -323,19 +274,14 @@ class TopApp(App[None]):
             self._now_paint()
 
     def _close(self) -> None:
-        self._open_host = ""
+        self.query_one(HostPane).open("")
         self.query_one("#body").remove_class("open")
         self.query_one(HostTable).focus()
         self.call_after_refresh(self._paint)
 
     def action_sort(self, key: str) -> None:
-        """Sort by a column: high first, then low first, then as configured."""
+        """Sort by a column: high first, then low first, then as configured; "" is as configured."""
         self._sort = pressed(self._sort, key)
-        self._now_paint()
-
-    def action_unsort(self) -> None:
-        """Show the hosts as configured."""
-        self._sort = AS_CONFIGURED
         self._now_paint()
 
     def action_show(self, what: str) -> None:

@@ -1,9 +1,11 @@
 """Which keys there are."""
 
+from textual.binding import Binding
+
 from vstats_server.top.columns import STATE_SIGNS, STATE_WORDS
 from vstats_server.top.draw import DIM, LEVEL_STYLES, Spans
 
-__all__ = ["HELP", "SORT_KEYS", "footer"]
+__all__ = ["BINDINGS", "HELP", "SORT_KEYS", "footer"]
 
 SORT_KEYS: dict[str, tuple[str, str]] = {
     "n": ("name", "name"),
@@ -18,6 +20,21 @@ SORT_KEYS: dict[str, tuple[str, str]] = {
     "h": ("health", "health"),
 }
 """Columns, and what they are called, by the key that sorts by them."""
+
+BINDINGS = (
+    Binding("slash", "filter", "Filter", key_display="/"),
+    Binding("escape", "leave", "Back", show=False),
+    *(Binding(key, f"sort('{column}')", show=False) for key, (column, _) in SORT_KEYS.items()),
+    Binding("full_stop", "sort('')", show=False),
+    *(
+        Binding(key, f"show('{what}')", show=False)
+        for key, what in zip("1234", ("all", "online", "offline", "attention"), strict=True)
+    ),
+    Binding("r", "reconnect", show=False),
+    Binding("question_mark", "help", "Keys", key_display="?"),
+    Binding("q", "quit", "Quit"),
+)
+"""What the keys do, wherever one is; the table has its own."""
 
 _KEYS = (
     ("↑ ↓ PgUp PgDn Home End", "move"),

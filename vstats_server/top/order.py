@@ -44,7 +44,12 @@ SHOWS: dict[str, Callable[[Host, State], bool]] = {
 
 
 def pressed(sort: Sort, key: str) -> Sort:
-    """Return the order that a column's key leads to: high first (names: A first), then back."""
+    """Return the order that a column's key leads to: high first (names: A first), then back.
+
+    No key leads back at once.
+    """
+    if not key:
+        return AS_CONFIGURED
     usual = key in UPWARDS
     if sort.key != key:
         return Sort(key, usual)
