@@ -30,8 +30,9 @@ from vstats_server.activation import take_sockets
 from vstats_server.config import Login, ServerConfig
 from vstats_server.events import EVENTS
 from vstats_server.install import install, uninstall
+from vstats_server.listening import reason_not_to_listen
 from vstats_server.passwords import hash_password
-from vstats_server.relay import Relay, reason_not_to_listen
+from vstats_server.relay import Relay
 
 __all__ = ["main"]
 

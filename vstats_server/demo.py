@@ -21,7 +21,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from vstats_server.config import Host, Limits, ServerConfig, slug
-from vstats_server.relay import Relay, reason_not_to_listen
+from vstats_server.listening import reason_not_to_listen
+from vstats_server.relay import Relay
 from vstats_server.simulation import Shape, shapes, simulate
 
 __all__ = ["run"]

@@ -4,20 +4,17 @@ import asyncio
 import contextlib
 import http
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 from vstats_core.clock import Clock
 from vstats_core.errors import ConfigError
-from vstats_core.version import __version__
 from vstats_server import config as configuration
 from vstats_server.access import Access
 from vstats_server.activation import address_of
@@ -30,13 +27,14 @@ from vstats_server.fanout import Fanout
 from vstats_server.filewatch import watch_files
 from vstats_server.http import answer, respond
 from vstats_server.hub import Hub
+from vstats_server.listening import listen
 from vstats_server.looplag import LoopLag
 from vstats_server.prometheus import Metrics
 from vstats_server.sessions import AgentSession, watch
 from vstats_server.static import files
 from vstats_server.tls_transport import limit_memory
 
-__all__ = ["Relay", "reason_not_to_listen"]
+__all__ = ["Relay"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +43,6 @@ OPEN = ("/healthz", "/ws/agent")
 """Paths that no password guards."""
 REPLACED = 4409
 REVOKED = 4403
-BACKLOG = 4096
-READ_SIZE = 12 * 1024
-"""Bytes that are read from a connection at a time: nearly all reports in one piece, and of frames
-without a payload no more than the library's parser can do in a fiftieth of a second."""
 
 
 class Relay:
@@ -100,14 +94,19 @@ class Relay:
             OSError: when the address cannot be listened on.
             ConfigError: when the certificate cannot be used.
         """
-        place = {"host": self._config.host, "port": self._config.port}
-        places: list[dict[str, Any]] = [{"sock": each} for each in self._sockets] or [place]
         # Read and compressed now, off the loop; every request finds them done.
         await asyncio.to_thread(files)
         if self._config.tls:
             limit_memory()
             self._certificate = await asyncio.to_thread(Certificate, self._config.tls)
-        servers = [await self._listen(**each) for each in places]
+        servers = await listen(
+            self._config,
+            self._sockets,
+            self._handle,
+            self._made,
+            process_request=self._process_request,
+            ssl=self._certificate.context if self._certificate else None,
+        )
         port: int = servers[0].sockets[0].getsockname()[1]
         chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._lag.watch())]
         if self._path is not None:
@@ -122,28 +121,6 @@ class Relay:
             for chore in chores:
                 chore.cancel()
             await self._close(servers)
-
-    async def _listen(self, **place: Any) -> Server:
-        limits = self._config.limits
-        return await serve(
-            self._handle,
-            **place,
-            process_request=self._process_request,
-            create_connection=partial(  # type: ignore[arg-type]
-                RelayConnection, on_made=self._made, buffer=memoryview(bytearray(READ_SIZE))
-            ),
-            # Per connection, compression costs many times what the whole delivery does.
-            compression=None,
-            server_header=f"vstats/{__version__}",
-            open_timeout=limits.handshake_timeout,
-            # RelayConnection pings: the library's own keepalive waits for a full send buffer.
-            ping_interval=None,
-            close_timeout=CLOSE_GRACE,
-            max_size=limits.max_message_size,
-            max_queue=4,
-            backlog=BACKLOG,
-            ssl=self._certificate.context if self._certificate else None,
-        )
 
     async def reload(self) -> None:
         """Read the file again; one that is wrong is not taken, and the old stays."""
@@ -334,14 +311,6 @@ class Relay:
                     await server.wait_closed()
         self._access.close()
         logger.info("stopped")
-
-
-def reason_not_to_listen(config: ServerConfig, error: OSError) -> str:
-    """Return in a line why the server cannot be reached where it should."""
-    # asyncio puts its own, longer, text around the system's.
-    number = error.errno or 0
-    text = os.strerror(number) if number > 0 else error.strerror
-    return f"cannot listen on {config.host} port {config.port}: {text}"
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
