@@ -43,6 +43,7 @@ class Villain:
         self.sent = 0
         self.messages = asyncio.Queue()
         self.tasks = set()
+        self.writers = []
 
     @contextlib.asynccontextmanager
     async def serving(self):
@@ -51,15 +52,26 @@ class Villain:
         try:
             yield self
         finally:
+            # A connection that is just being accepted must be one before its server ends.
+            for _ in range(10):
+                await asyncio.sleep(0)
             server.close()
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks)
+            # An aborted connection is gone a turn later.
+            await until(
+                lambda: all(
+                    writer.transport.get_extra_info("socket").fileno() < 0
+                    for writer in self.writers
+                )
+            )
 
     async def handle(self, reader, writer):
         self.tasks.add(asyncio.current_task())
         self.connections += 1
         self.reader, self.writer = reader, writer
+        self.writers.append(writer)
         writer.transport.set_write_buffer_limits(0)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
