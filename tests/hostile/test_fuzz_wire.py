@@ -109,6 +109,11 @@ streams = st.lists(
 @st.composite
 def reads(draw: st.DrawFn) -> list[bytes]:
     """Return a stream in the pieces in which the network happens to hand it over."""
+    if draw(st.integers(0, 4)) == 0:
+        # Frame by frame, as most of them come.
+        return draw(
+            st.lists(st.one_of(whole, controls, fragmented(), closes), min_size=2, max_size=7)
+        )
     stream = draw(streams)
     near = st.integers(0, min(len(stream), 40))
     cuts = sorted(draw(st.lists(st.one_of(near, st.integers(0, len(stream))), max_size=6)))
@@ -147,6 +152,58 @@ def test_whatever_bytes_come_in_whatever_pieces_ours_does_what_the_librarys_does
     runner, pieces, armed_after, closed_after
 ):
     runner.run(compare(pieces, armed_after, closed_after))
+
+
+INNER = frame(TEXT, b'{"type":"heartbeat"}', key=bytes(4))
+OUTER = {
+    "a binary": lambda inner: frame(BINARY, b"x" + inner + b"y", key=bytes(4)),
+    "a ping": lambda inner: frame(PING, b"x" + inner + b"y", key=bytes(4)),
+    "a binary of which it is the end": lambda inner: frame(BINARY, b"x" + inner, key=bytes(4)),
+    "a second fragment": lambda inner: (
+        frame(BINARY, b"x", fin=False) + frame(CONT, inner, key=bytes(4))
+    ),
+    "a long head": lambda inner: frame(BINARY, inner + b"y" * 200, key=bytes(4)),
+}
+
+
+@pytest.mark.parametrize("outer", OUTER.values(), ids=OUTER)
+def test_what_looks_like_a_frame_inside_of_one_is_none(runner, outer):
+    """Although a read of its own brings it, with all that makes a frame."""
+    stream = outer(INNER)
+    at = stream.index(INNER)
+    pieces = [stream[:at], INNER, stream[at + len(INNER) :]]
+
+    expected = runner.run(compare([piece for piece in pieces if piece]))
+
+    assert ("text", b'{"type":"heartbeat"}') not in expected["taken"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([frame(TEXT, b"1", fin=False), frame(CONT, b"2")], [frame(TEXT, b"3")]),
+        ([frame(TEXT, b"1", fin=False)], [frame(CONT, b"2"), frame(TEXT, b"3")]),
+        ([frame(BINARY, b"12")], [frame(TEXT, b"3")]),
+    ],
+)
+def test_a_text_overtakes_nothing_that_waits(runner, before, after):
+    """The reads come so fast that nobody has had a turn between them."""
+
+    async def taken(peer):
+        await peer.feed(b"")
+        if hasattr(peer.connection, "on_text"):
+            peer.connection.on_text = peer.take_text
+        for piece in [*before, *after]:
+            peer.arrive(piece)
+        await peer.end()
+        return [text for _, text in peer.taken]
+
+    assert runner.run(taken_by(taken, plain)) == [b"12", b"3"]
+    assert runner.run(taken_by(taken, ours)) == [b"12", b"3"]
+
+
+async def taken_by(taken, make):
+    return await taken(make())
 
 
 GOOD = b"".join(

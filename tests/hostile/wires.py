@@ -78,7 +78,7 @@ class Peer:
         )
         self.wire = Wire(self.connection)
         self.connection.connection_made(self.wire)
-        self._arrive(REQUEST)
+        self.arrive(REQUEST)
         protocol = self.connection.protocol
         assert self.connection.request is not None
         protocol.send_response(protocol.accept(self.connection.request))
@@ -111,14 +111,14 @@ class Peer:
 
     async def feed(self, data: bytes) -> None:
         """Let the bytes arrive in one read, and let everybody do what is to do."""
-        self._arrive(data)
+        self.arrive(data)
         for _ in range(6):
             await asyncio.sleep(0)
         async with asyncio.timeout(5):
             while self.connection.protocol.state is OPEN and not self.wire.reading:  # noqa: ASYNC110 - a turn each
                 await asyncio.sleep(0)
 
-    def _arrive(self, data: bytes) -> None:
+    def arrive(self, data: bytes) -> None:
         """Hand over the bytes as an event loop does."""
         if not isinstance(self.connection, asyncio.BufferedProtocol):
             self.connection.data_received(data)
