@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from kit import OTHER_TOKEN, TOKEN, Peers, config, metrics, receive, serving, until
-from watching import Turns, assert_sober
+from watching import Turns, assert_short, assert_sober
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def turns() -> Iterator[Turns]:
     turns = Turns()
     with turns.watched():
         yield turns
-    assert not turns.excess, f"{turns.longest:.3f} s: {turns.what}"
+    assert_short(turns.longest, turns.what)
 
 
 @pytest.fixture

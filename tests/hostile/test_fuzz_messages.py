@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 from kit import TOKEN, RawPeer, client_frame, config, metrics, raw_peer, serving
 from strategies import SCHEMA, hostile, messages, texts_of
-from watching import Turns, assert_sober
+from watching import Turns, assert_short, assert_sober
 
 from vstats_server.config import Limits
 from vstats_server.intake import IncomingReport, MessageError, read
@@ -152,9 +152,9 @@ def told_of(bench, caplog):
 
     def send(message: bytes) -> list[dict]:
         caplog.clear()
-        turns.excess = 0
+        turns.longest = 0
         texts, answers = bench.send(message)
-        assert not turns.excess, turns.what
+        assert_short(turns.longest, turns.what)
         assert_sober(caplog.records, TOKEN, "abcdefghijklmnopqrstuvwxyz")
         # A status comes of a connection that had to be made anew.
         told = [one for one in map(strict, texts) if one["type"] != "status"]
