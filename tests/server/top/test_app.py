@@ -375,14 +375,25 @@ async def test_five_hundred_hosts_cost_a_few_paints_a_second_and_only_the_lines_
 
 
 async def test_nothing_that_the_view_shows_is_taken_for_markup():
-    async with (
-        serving(config(hosts=hosts("[bold]web[/bold]", "[/]"))) as peers,
-        watching(peers) as (app, _),
-    ):
-        shown = screen(app)
+    names = hosts("[bold]web[/bold]", "[/]")
+    async with serving(config(hosts=names)) as peers, watching(peers) as (app, pilot):
+        table = screen(app)
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        opened = screen(app)
 
-        assert "[bold]web[/" in shown[3]
-        assert shown[4].split()[1] == "[/]"
+    assert "[bold]web[/" in table[3]
+    assert table[4].split()[1] == "[/]"
+    assert "[bold]web[/bold]  waiting" in opened[2]
+
+
+async def test_while_nothing_comes_it_paints_once_a_second_for_the_ages_alone():
+    async with serving(config(hosts=hosts("web-1"))) as peers, watching(peers) as (app, _):
+        paints, paint = [], app._paint
+        app._paint = lambda: (paints.append(1), paint())[1]
+        await asyncio.sleep(1.5)
+
+    assert 1 <= len(paints) <= 3
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+q"])

@@ -61,7 +61,7 @@ def test_no_number_has_an_exponent_or_more_than_three_digits_after_the_first(num
     text = fmt.significant(number)
 
     assert re.fullmatch(r"\d+(\.\d+)?", text)
-    assert number >= 1000 or len(text.lstrip("0.").replace(".", "")) <= 3
+    assert number >= 999.5 or len(text.lstrip("0.").replace(".", "")) <= 3
     assert float(text) == pytest.approx(number, rel=0.006, abs=1e-6)
 
 
