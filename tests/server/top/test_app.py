@@ -12,7 +12,6 @@ from textual.widgets import Input
 
 from vstats_server.config import Host, Limits
 from vstats_server.intake import read
-from vstats_server.top import app as module
 from vstats_server.top.app import TopApp
 from vstats_server.top.link import Target
 from vstats_server.top.table import Headings, HostTable
@@ -37,7 +36,8 @@ async def watching(peers: Peers, size=(80, 24)):
                 app.link.state == "live" and len(app.store.hosts) == len(peers.relay._hub._states)
             )
         )
-        await pilot.pause(2 * module.PAINT_GAP)
+        app._now_paint()
+        await pilot.pause()
         yield app, pilot
 
 
