@@ -73,11 +73,15 @@ def read_bytes(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except ValueError as error:  # a name with a NUL in it
         raise OSError(errno.EINVAL, str(error)) from None
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "should be a regular file")
-        return file.read().removeprefix(codecs.BOM_UTF8)
+    # Closed here: fdopen() would not when it refuses a folder.
+    try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
+                raise OSError(errno.EINVAL, "should be a regular file")
+            return file.read().removeprefix(codecs.BOM_UTF8)
+    finally:
+        os.close(descriptor)
 
 
 def build(model: type[M], table: dict[str, Any], *, file: str, prefix: str) -> M:

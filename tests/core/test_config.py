@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 from pydantic import Field
@@ -70,6 +71,20 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, make, reason):
 
     assert str(path) in complaint(path)
     assert reason in complaint(path)
+
+
+def open_descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_folder_in_the_files_place_costs_no_descriptor(tmp_path):
+    complaint(tmp_path)
+    before = open_descriptors()
+
+    for _ in range(10):
+        complaint(tmp_path)
+
+    assert open_descriptors() == before
 
 
 @pytest.mark.parametrize(
