@@ -72,6 +72,10 @@ class Dashboard:
         """Take note of bytes that were handed to its connection."""
         self._given += size
 
+    def excuse(self, now: float) -> None:
+        """Do not count the time until now: it was not the dashboard that stood still."""
+        self._progress_at = now
+
     def is_stalled(self, now: float, given_besides: int = 0) -> bool:
         """Return whether something has waited too long; to be asked about once a second."""
         unsent = self.connection.unsent
@@ -156,6 +160,12 @@ class Fanout:
                 logger.warning("dashboard at %s does not keep up; it is cut", address)
                 self._counters.stalled += 1
                 dashboard.connection.cut(TOO_SLOW, "too slow")
+
+    def stood_still(self) -> None:
+        """Take note that the server itself has stood still: no dashboard is to blame for that."""
+        now = asyncio.get_running_loop().time()
+        for dashboard in self._dashboards:
+            dashboard.excuse(now)
 
     def _wait(self) -> None:
         if self.write_interval and self._dashboards:

@@ -84,7 +84,9 @@ class Hub:
     ) -> None:
         self._clock = clock or Clock()
         self._watcher = watcher
-        self._started_at = self._clock.monotonic()
+        self._listening_since = self._clock.monotonic()
+        """When the server began to listen, or went on after it had stood still."""
+        self._stood_still = False
         self._states = {host.id: _State(host) for host in hosts}
         self.offline_after = offline_after
 
@@ -103,7 +105,19 @@ class Hub:
         state = self._states.get(server_id)
         if state is not None:
             state.connected = False
-            self._set_online(state, online=False)
+            listening_for = self._clock.monotonic() - self._listening_since
+            if not self._stood_still or listening_for > self.offline_after:
+                self._set_online(state, online=False)
+            # Else its agent may have given us up while we stood still; the sweep will tell.
+
+    def stood_still(self) -> None:
+        """Take note that nobody could be heard until now, since the server itself stood still.
+
+        As after a start, that is not an outage of the hosts: for ``offline_after`` seconds neither
+        silence nor a lost connection counts.
+        """
+        self._listening_since = self._clock.monotonic()
+        self._stood_still = True
 
     def heard(self, server_id: str) -> None:
         """Take note of a sign of life."""
@@ -142,7 +156,7 @@ class Hub:
         """Find the hosts that have fallen silent; to be called once a second."""
         now = self._clock.monotonic()
         for state in self._states.values():
-            since = self._started_at if state.heard_at is None else state.heard_at
+            since = max(self._listening_since, state.heard_at or self._listening_since)
             if state.online is not False and now - since > self.offline_after:
                 self._set_online(state, online=False)
 

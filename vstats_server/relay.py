@@ -5,6 +5,7 @@ import contextlib
 import http
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -23,6 +24,7 @@ from vstats_server.certificate import Certificate
 from vstats_server.config import ServerConfig
 from vstats_server.connection import CLOSE_GRACE, RelayConnection
 from vstats_server.counters import Counters
+from vstats_server.descriptors import Descriptors
 from vstats_server.fanout import Fanout
 from vstats_server.filewatch import watch_files
 from vstats_server.http import answer, respond
@@ -31,6 +33,7 @@ from vstats_server.listening import listen
 from vstats_server.looplag import LoopLag
 from vstats_server.prometheus import Metrics
 from vstats_server.sessions import AgentSession, watch
+from vstats_server.standstill import Standstill
 from vstats_server.static import files
 from vstats_server.tls_transport import limit_memory
 
@@ -84,6 +87,8 @@ class Relay:
         self._file_warning = ""
         self._reloading = asyncio.Lock()
         self._closing = False
+        self._standstill = Standstill(time.monotonic)
+        self._descriptors = Descriptors(self._clock)
         self._use(config)
 
     @contextlib.asynccontextmanager
@@ -108,6 +113,8 @@ class Relay:
             ssl=self._certificate.context if self._certificate else None,
         )
         port: int = servers[0].sockets[0].getsockname()[1]
+        self._standstill.look()
+        asyncio.get_running_loop().set_exception_handler(self._descriptors.handle_error)
         chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._lag.watch())]
         if self._path is not None:
             chores.append(asyncio.create_task(watch_files(self._files, self.reload)))
@@ -286,6 +293,7 @@ class Relay:
                 del self._agents[server_id]
                 if not self._closing:
                     logger.info("agent %s offline (%s)", server_id, connection.close_code)
+                    self._notice_standstill()
                     self._hub.disconnected(server_id)
 
     # Chores, and the end.
@@ -293,8 +301,18 @@ class Relay:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(1)
+            self._notice_standstill()
+            self._descriptors.look(len(self._admission.connections))
             self._hub.sweep()
             self._fanout.sweep()
+
+    def _notice_standstill(self) -> None:
+        """Draw no conclusions from a time in which nobody could have been heard."""
+        seconds = self._standstill.look()
+        if seconds:
+            logger.warning("the server has stood still for %.0f s", seconds)
+            self._hub.stood_still()
+            self._fanout.stood_still()
 
     async def _close(self, servers: Sequence[Server]) -> None:
         """Send 1001 to all, no status; what has not closed in two seconds is aborted."""

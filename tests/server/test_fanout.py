@@ -171,6 +171,20 @@ async def test_a_dashboard_that_takes_nothing_for_ten_seconds_counts_as_stalled(
         assert dashboard.is_stalled(now + 11)
 
 
+async def test_a_dashboard_is_not_blamed_for_the_time_in_which_the_server_stood_still():
+    async with one_stalled() as (peers, _, dashboard), peers.agent() as agent:
+        await stall(agent, dashboard)
+        now = asyncio.get_running_loop().time()
+        assert not dashboard.is_stalled(now)
+        dashboard.excuse(now - 60)
+        assert dashboard.is_stalled(now)
+
+        peers.relay._fanout.stood_still()
+
+        assert not dashboard.is_stalled(now + 9)
+        assert dashboard.is_stalled(now + 11)
+
+
 async def test_a_dashboard_that_takes_a_little_now_and_then_is_not_stalled():
     async with one_stalled() as (peers, stalled, dashboard), peers.agent() as agent:
         await stall(agent, dashboard)

@@ -217,6 +217,53 @@ def test_a_host_that_is_silent_for_offline_after_is_offline(watched):
     assert status("web-1", watched.clock.utc(), online=False) in watched.told()
 
 
+def test_a_server_that_stood_still_calls_nobody_silent_before_it_has_listened_for_as_long(watched):
+    watched.online()
+
+    watched.wait(100)
+    watched.hub.stood_still()
+    watched.hub.sweep()
+    watched.wait(45)
+    watched.hub.sweep()
+    assert watched.told() == []
+    watched.wait(0.1)
+    watched.hub.sweep()
+
+    assert status("web-1", watched.clock.utc(), online=False) in watched.told()
+
+
+def test_an_agent_that_gave_up_a_server_that_stood_still_may_come_back_unnoticed(watched):
+    watched.online()
+
+    watched.wait(100)
+    watched.hub.stood_still()
+    watched.hub.disconnected("web-1")
+    watched.wait(30)
+    watched.hub.sweep()
+    watched.hub.connected("web-1")
+    assert watched.told() == []
+    # From then on an end counts as ever.
+    watched.wait(16)
+    watched.hub.disconnected("web-1")
+
+    assert watched.told() == [status("web-1", watched.clock.utc(), online=False)]
+
+
+def test_an_agent_that_does_not_come_back_after_the_server_stood_still_is_offline(watched):
+    watched.online()
+
+    watched.wait(100)
+    watched.hub.stood_still()
+    watched.hub.disconnected("web-1")
+    watched.wait(45)
+    watched.hub.sweep()
+    assert watched.told() == []
+    watched.wait(0.1)
+    watched.hub.sweep()
+
+    assert status("web-1", watched.clock.utc(), online=False) in watched.told()
+
+
 def test_any_sign_of_life_keeps_a_host_online(watched):
     watched.online()
     for _ in range(10):
