@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 120
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench isolation page screenshots slow systemd fuzz clean
+.PHONY: help demo test check format bench isolation page screenshots slow systemd faults fuzz clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +42,9 @@ page: .venv/.dev ## measure what 500 hosts on the live page cost a browser (2 mi
 screenshots: .venv/.dev ## take the pictures in docs/images: page and terminal (2 minutes; needs Chromium)
 	$(BIN)/python -m benchmarks.screenshots
 	$(BIN)/python docs/images/terminal.py
+
+faults: .venv/.dev ## break things for real, count what is lost (11 minutes as root; ARGS=--quick: 2)
+	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m faults $(ARGS)
 
 check: .venv/.dev ## lint, check types, check who imports whom
 	$(BIN)/ruff check

@@ -23,24 +23,25 @@ STYLE = """
 Points = Sequence[tuple[float, float]]
 
 
-def lines(
+def lines(  # noqa: PLR0913 - what a plot may differ in
     title: str,
     axes: tuple[str, str],
     series: Mapping[str, Points],
     *,
     palette: Sequence[str] = (),
+    log_x: bool = True,
     log_y: bool = True,
 ) -> str:
-    """Return a plot with a line for each series; x is logarithmic, and so is y unless told.
+    """Return a plot with a line for each series; x and y are logarithmic unless told.
 
     A name has the colour of its place in the palette, so that it is the same in every plot.
     """
     names = [*palette, *(name for name in series if name not in palette)]
     x_label, y_label = axes
     points = [point for line in series.values() for point in line]
-    xs = _ticks_log([x for x, _ in points])
+    xs = _ticks_log([x for x, _ in points]) if log_x else _ticks([x for x, _ in points])
     ys = _ticks_log([y for _, y in points]) if log_y else _ticks([y for _, y in points])
-    to_x = _scale(xs, LEFT, WIDTH - RIGHT, log=True)
+    to_x = _scale(xs, LEFT, WIDTH - RIGHT, log=log_x)
     to_y = _scale(ys, HEIGHT - BOTTOM, TOP, log=log_y)
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     middle = 'text-anchor="middle"'

@@ -1,0 +1,1 @@
+"""Break things for real, count what is lost, time the recovery."""

@@ -1,0 +1,69 @@
+"""A token revoked and a host removed while its agent is connected; later both are put right."""
+
+import time
+
+from faults.programs import eventually
+from faults.row import Row, Stage, judge
+from faults.site import Site, held
+
+__all__ = ["play"]
+
+CUT_WITHIN = 1.0
+AWAY = 3.0
+
+
+def play(stage: Stage) -> list[Row]:
+    """Rotate the token, or remove the host, with the server's own commands."""
+    times = stage.times(8, 2)
+    bystanders = [f"uplink-{number}" for number in range(20)]
+    knobs = {"vstats_core.backoff:Backoff.LONGEST": 4.0} if stage.quick else {}
+    with Site(stage.folder, ["agent", *bystanders], knobs=knobs) as site:
+        before = held(site.start_relay(), site.folder)
+        site.start_oracle()
+        site.start_uplinks(bystanders)
+        agent = site.start_agent("agent")
+        site.until_all_report()
+        original = site.file.read_text()
+        cut: list[float] = []
+        failures = []
+        for number in range(times):
+            command = ("rotate", "remove")[number % 2]
+            began = time.monotonic()
+            site.command("hosts", command, "agent")
+            done = time.monotonic()
+            # It may have been noticed before the command's own end.
+            cut.append(max(0.0, agent.until("connection lost .4403", since=began) - done))
+            if command == "remove" and not eventually(lambda: _removed(site, began), 2):  # noqa: B023
+                failures.append("no server_removed within 2 s")
+            time.sleep(AWAY)
+            new = site.file.with_suffix(".new")
+            new.write_text(original)
+            new.replace(site.file)
+            over = time.monotonic()
+            site.recover(["agent"], began, over)
+        if max(cut) > CUT_WITHIN:
+            failures.append(f"cut after {max(cut):.1f} s")
+        how = (
+            "`hosts rotate` and `hosts remove` in turn, its agent connected beside 20 others; the "
+            "old file put back after 3 s"
+        )
+        remark = (
+            f"cut with 4403 within {max(cut):.1f} s of the command's end, the others untouched; "
+            "an agent that is refused asks again every 15 to 30 s"
+        )
+        return [
+            judge(
+                site,
+                "token revoked, host removed",
+                how,
+                times,
+                held=before,
+                remark=remark,
+                failures=failures,
+            )
+        ]
+
+
+def _removed(site: Site, since: float) -> bool:
+    site.ledger.read()
+    return any(at > since and host == "agent" for at, host in site.ledger.removals)
