@@ -138,6 +138,12 @@ class Ledger:
         at = bisect.bisect_right(times, since)
         return times[at] if at < len(times) else None
 
+    def last_arrival(self, host: str, before: float) -> float:
+        """Return when the last new report of the host came before that moment, 0 if none has."""
+        times = self._arrivals[host]
+        at = bisect.bisect_left(times, before)
+        return times[at - 1] if at else 0.0
+
     def all_back(self, hosts: Iterable[str], since: float) -> bool:
         """Return whether a new report of each host has come since then."""
         self.read()

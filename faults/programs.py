@@ -116,9 +116,10 @@ class Program:
         return found
 
     def send(self, number: int) -> float:
-        """Send a signal; return when."""
+        """Send a signal; return when, or a moment before: what follows from it is later."""
+        at = time.monotonic()
         self.process.send_signal(number)
-        return time.monotonic()
+        return at
 
     def kill(self) -> float:
         """Kill it as ``kill -9`` does; return when."""

@@ -41,7 +41,6 @@ def play(stage: Stage) -> list[Row]:
                 "agent killed",
                 "`kill -9` at random moments, started again at once",
                 times,
-                bound=5.0,
                 dead=dead,
                 held=before,
                 remark=f"shown as offline within {TOLD_WITHIN:g} s each time",
