@@ -5,7 +5,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from faults.programs import FaultError, eventually
+from faults.programs import FaultError, Program, eventually
 from faults.row import Row, Stage, judge, together
 from faults.site import Site, held
 
@@ -68,7 +68,7 @@ def _play(folder: Path, who: str, jumps: tuple[str, ...], hold: float) -> list[R
         if told:
             failures.append(f"{len(told)} statuses were told")
         how = f"the {who}' clock".replace("server'", "server's")
-        return [
+        rows = [
             judge(
                 site,
                 "clock jumps",
@@ -79,6 +79,9 @@ def _play(folder: Path, who: str, jumps: tuple[str, ...], hold: float) -> list[R
                 failures=failures,
             )
         ]
+        for program in (relay, *agents):
+            _forget(program)
+        return rows
 
 
 def library() -> Path:
@@ -91,6 +94,13 @@ def library() -> Path:
         for found in Path("/usr").glob(place):
             return found
     raise FaultError("libfaketimeMT is not there; on Debian: apt-get install faketime")
+
+
+def _forget(program: Program) -> None:
+    """End a program and remove what libfaketime leaves of one that is killed."""
+    program.discard()
+    for name in (f"faketime_shm_{program.pid}", f"sem.faketime_sem_{program.pid}"):
+        Path("/dev/shm", name).unlink(missing_ok=True)  # noqa: S108 - where it puts it
 
 
 def _jump(stamp: Path, jump: str) -> None:
