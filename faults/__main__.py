@@ -1,6 +1,7 @@
 """``python -m faults``: break things for real, and write the table of ``docs/reliability.md``."""
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -35,11 +36,18 @@ def main(*, quick: bool, only: tuple[str, ...], rounds: int | None, dry: bool) -
     """
     if sys.platform != "linux":
         raise click.ClickException("the faults are Linux's; play them there")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = only or tuple(FAULTS)
     facts = machine()
     rows: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory(prefix="vstats-faults-") as folder:
+
+        def leave(number: int, _: object) -> None:
+            # At once: the threads would play on, and the programs end with us (see Program).
+            shutil.rmtree(folder, ignore_errors=True)
+            os._exit(128 + number)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, leave)
         stages = {name: Stage(Path(folder, name), quick, rounds) for name in names}
         # What needs the machine for itself comes last; the others mostly wait.
         waiting = [name for name in names if name not in ALONE]

@@ -13,6 +13,9 @@ __all__ = ["Ledger", "Losses", "Outage"]
 
 IN_FLIGHT = 1.5
 """Seconds before a fault in which a report may be collected and still be caught by it."""
+FRESH = 2.5
+"""Seconds that a report may be old and still show that its host is back: what waited in the
+kernel's buffers while nobody read it does not."""
 UNDERWAY = 1.0
 """Seconds that news of a state may be underway."""
 
@@ -73,6 +76,9 @@ class Ledger:
         self._collected: dict[tuple[str, str], array[float]] = defaultdict(lambda: array("d"))
         self._arrived: dict[tuple[str, str], array[float]] = defaultdict(lambda: array("d"))
         self._arrivals: dict[str, array[float]] = defaultdict(lambda: array("d"))
+        self._numbers: dict[str, array[int]] = defaultdict(lambda: array("l"))
+        self._epochs: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        """Of each host, from which arrival on which epoch."""
         self._newest: dict[tuple[str, str], int] = {}
         self.connected: list[float] = []
         self.hosts: set[str] = set()
@@ -86,6 +92,13 @@ class Ledger:
     def follow(self, log: Path) -> None:
         """Read this file, too, of what was collected."""
         self._logs[log] = _Tail(log)
+
+    def beside(self, oracle: Path) -> "Ledger":
+        """Return the ledger of another oracle that watches the same agents."""
+        found = Ledger(oracle)
+        for log in self._logs:
+            found.follow(log)
+        return found
 
     def read(self) -> None:
         """Take note of what is new."""
@@ -125,18 +138,33 @@ class Ledger:
             self.wrong.append(f"report {number} of {host} came after {self._newest[key]}")
         self._newest[key] = number
         if _put(self._arrived[key], number, at):
+            epochs = self._epochs[host]
+            if not epochs or epochs[-1][1] != epoch:
+                epochs.append((len(self._arrivals[host]), epoch))
             self._arrivals[host].append(at)
+            self._numbers[host].append(number)
 
     def arrivals(self, host: str, since: float = 0.0) -> int:
         """Return how many reports of the host have arrived since then, each counted once."""
         times = self._arrivals[host]
         return len(times) - bisect.bisect_right(times, since)
 
-    def first_arrival(self, host: str, since: float) -> float | None:
-        """Return when the first new report of the host came after that moment."""
+    def back_at(self, host: str, since: float) -> float | None:
+        """Return when the first fresh report of the host came after that moment."""
         times = self._arrivals[host]
-        at = bisect.bisect_right(times, since)
-        return times[at] if at < len(times) else None
+        for number in range(bisect.bisect_right(times, since), len(times)):
+            if times[number] - self._collected_at(host, number) < FRESH:
+                return times[number]
+        return None
+
+    def _collected_at(self, host: str, arrival: int) -> float:
+        """Return when the report of that arrival was collected; -inf if that is not known yet."""
+        epochs = self._epochs[host]
+        _, epoch = epochs[bisect.bisect_right(epochs, (arrival, "~")) - 1]
+        times, number = self._collected.get((host, epoch)), self._numbers[host][arrival]
+        if times is None or number > len(times) or math.isnan(times[number - 1]):
+            return -math.inf
+        return times[number - 1]
 
     def last_arrival(self, host: str, before: float) -> float:
         """Return when the last new report of the host came before that moment, 0 if none has."""
@@ -145,22 +173,19 @@ class Ledger:
         return times[at - 1] if at else 0.0
 
     def all_back(self, hosts: Iterable[str], since: float) -> bool:
-        """Return whether a new report of each host has come since then."""
+        """Return whether a fresh report of each host has come since then."""
         self.read()
-        return all(self.first_arrival(host, since) is not None for host in hosts)
+        return all(self.back_at(host, since) is not None for host in hosts)
 
     def outage(self, hosts: Iterable[str], began: float, over: float) -> None:
         """Take note of a fault of ours."""
         self.outages += [Outage(host, began, over) for host in hosts]
 
     def recoveries(self) -> list[float]:
-        """Return the seconds from each fault's end to the first new report; inf if there is none.
-
-        0 is a fault that no report had to wait for.
-        """
+        """Return the seconds from each fault's end to the first fresh report, inf without one."""
         times = []
         for outage in self.outages:
-            back = self.first_arrival(outage.host, outage.over)
+            back = self.back_at(outage.host, outage.over)
             times.append(math.inf if back is None else back - outage.over)
         return times
 
@@ -202,7 +227,7 @@ class Ledger:
     def _windows(self) -> dict[str, list[tuple[float, float]]]:
         found: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for outage in self.outages:
-            back = self.first_arrival(outage.host, outage.over)
+            back = self.back_at(outage.host, outage.over)
             found[outage.host].append(
                 (outage.began - IN_FLIGHT, math.inf if back is None else back)
             )

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from faults.ledger import Ledger
 from faults.programs import Program, eventually
 from faults.row import BACK_WITHIN, Row, Stage, judge, together
 from faults.site import Held, Site, held
@@ -135,7 +134,7 @@ def _watcher(stage: Stage, seconds: float, times: int) -> list[Row]:
         before, _, _ = site.begin()
         file = site.folder / "second.log"
         second = site.start("-m", "faults.oracle", "127.0.0.1", str(site.port), file)
-        seen = Ledger(file)
+        seen = site.ledger.beside(file)
         assert site.relay is not None
         for _ in range(times):
             began = time.monotonic()

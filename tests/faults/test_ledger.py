@@ -94,8 +94,19 @@ def test_an_older_report_after_a_newer_is_against_the_protocol(ledger):
     assert ledger.wrong == ["report 1 of web-1 came after 2"]
 
 
+def test_what_waited_in_a_buffer_does_not_show_that_its_host_is_back(ledger):
+    ledger.write(arrived([1]) + "M 60.1 web-1 e1 2\nM 60.2 web-1 e1 3\n", collected([1, 2, 3]))
+    ledger.outage(["web-1"], 1.5, 60)
+    assert ledger.recoveries() == [math.inf]
+
+    ledger.write("M 70.1 web-1 e1 70\n", collected(range(4, 71)))
+
+    assert ledger.recoveries() == [pytest.approx(10.1)]
+    assert ledger.losses() == Losses(70, 4, 66, 0)
+
+
 def test_who_does_not_come_back_is_waited_for_for_ever(ledger):
-    ledger.write(arrived([1]))
+    ledger.write(arrived([1]), collected([1]))
     ledger.outage(["web-1"], 2, 3)
 
     assert ledger.recoveries() == [math.inf]
@@ -120,7 +131,7 @@ def test_who_does_not_come_back_is_waited_for_for_ever(ledger):
     ],
 )
 def test_a_status_is_held_against_the_truth(ledger, line, false):
-    ledger.write(arrived([1, 2, 3, 4, 9]) + line + "\n")
+    ledger.write(arrived([1, 2, 3, 4, 9]) + line + "\n", collected(range(1, 10)))
     ledger.outage(["web-1"], 5, 8)
 
     told = ledger.false_statuses(dead=[Outage("web-1", 5, 8)])
