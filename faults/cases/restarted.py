@@ -22,7 +22,7 @@ def play(stage: Stage) -> list[Row]:
     with Site(stage.folder, hosts) as site:
         before = held(site.start_relay(), site.folder)
         site.start_oracle()
-        site.start_uplinks(hosts, processes=2, rate=5, ballast=10_000 if stage.quick else 2000)
+        site.start_uplinks(hosts, processes=2, rate=2, ballast=20_000 if stage.quick else 2000)
         site.until_all_report()
         for _ in range(times):
             relay = site.relay
@@ -45,7 +45,7 @@ def play(stage: Stage) -> list[Row]:
         if max(took, default=0) > ENDS_WITHIN:
             failures.append(f"ended after {max(took):.1f} s")
         how = (
-            f"SIGTERM, {len(hosts)} uplinks at 5 reports/s, {dashboards} dashboards that read "
+            f"SIGTERM, {len(hosts)} uplinks at 2 reports/s, {dashboards} dashboards that read "
             "nothing; started again at once"
         )
         remark = f"it ended after {max(took, default=0):.1f} s at most; the bound is 5 s"
