@@ -38,6 +38,11 @@ EVENTS: Events = {
     ),
     ("vstats_server.demo", "the demonstration ends: %s"): Event("demo_failed", ERROR, ("error",)),
     ("vstats_server.demo", "%s; choose another"): Event("listening_failed", ERROR, ("reason",)),
+    (
+        "vstats_server.descriptors",
+        "all %d descriptors are in use, new connections are lost; raise the limit "
+        "(LimitNOFILE, ulimit -n)",
+    ): Event("descriptors_used_up", WARNING, ("limit",)),
     ("vstats_server.fanout", "dashboard at %s does not keep up; it is cut"): Event(
         "dashboard_cut", WARNING, ("address",)
     ),
@@ -46,6 +51,9 @@ EVENTS: Events = {
     ),
     ("vstats_server.relay", "listening on %s port %d%s"): Event(
         "listening", INFO, ("listen_host", "port", "tls")
+    ),
+    ("vstats_server.relay", "the server has stood still for %.0f s"): Event(
+        "stood_still", WARNING, ("seconds",)
     ),
     ("vstats_server.relay", "agent %s online from %s"): Event(
         "agent_online", INFO, ("host", "address")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from vstats_core.errors import VStatsError
 from vstats_core.version import __version__
-from vstats_server.top.link import AddressError, Target
+from vstats_server.top.link import Target
 
 __all__ = ["cli", "main"]
 
@@ -38,7 +39,7 @@ def cli(url: str, ca_file: Path | None) -> None:
         sys.exit(1)
     try:
         target = Target(url, ca_file=ca_file)
-    except (AddressError, OSError) as error:
+    except VStatsError as error:
         raise click.UsageError(str(error)) from None
     if target.wants_password:
         target.use_password(click.prompt(f"Password of {target.user}", hide_input=True, err=True))

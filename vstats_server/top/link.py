@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from vstats_core import strict_json
 from vstats_core.backoff import Backoff
 from vstats_core.errors import JSONError, VStatsError
+from vstats_core.tls import client_context
 from vstats_core.version import __version__
 
 __all__ = ["AddressError", "Link", "Target"]
@@ -48,6 +49,7 @@ class Target:
 
     Raises:
         AddressError: for an address that is none.
+        ConfigError: for a file that holds no certificate, or cannot be read.
         OSError: for a file of authorities that cannot be read.
     """
 
@@ -59,7 +61,7 @@ class Target:
         self.url = f"{SCHEMES[parts.scheme]}://{self.name}{path}/ws"
         self.user = None if parts.username is None else unquote(parts.username)
         self._password = None if parts.password is None else unquote(parts.password)
-        self.tls = _context(ca_file) if self.url.startswith("wss:") else None
+        self.tls = client_context(ca_file) if self.url.startswith("wss:") else None
 
     @property
     def wants_password(self) -> bool:
@@ -92,13 +94,6 @@ def _split(address: str) -> SplitResult:
             "an address is like http://127.0.0.1:3001 or https://USER@vstats.example"
         )
     return parts
-
-
-def _context(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError:
-        raise AddressError(f"{ca_file}: holds no certificate in PEM form") from None
 
 
 class Link:

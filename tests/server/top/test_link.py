@@ -6,6 +6,7 @@ from kit import serving, until
 from websockets.asyncio.server import serve
 
 from vstats_core.backoff import Backoff
+from vstats_core.errors import ConfigError
 from vstats_server.top.link import AddressError, Link, Target
 
 
@@ -53,7 +54,7 @@ def test_a_file_of_authorities_must_hold_some(tmp_path):
     file = tmp_path / "ca.pem"
     file.write_text("nothing")
 
-    with pytest.raises(AddressError, match="no certificate"):
+    with pytest.raises(ConfigError, match="no certificate"):
         Target("https://127.0.0.1", ca_file=file)
 
 
