@@ -6,6 +6,11 @@ from vstats_core.events import Event, Events
 
 __all__ = ["EVENTS"]
 
+DESCRIPTORS_USED_UP = (
+    "all %d descriptors are in use, new connections are lost; raise the limit "
+    "(LimitNOFILE, ulimit -n)"
+)
+
 EVENTS: Events = {
     ("vstats_server.access", "dashboard at %s refused: wrong username or password"): Event(
         "dashboard_refused", WARNING, ("address",)
@@ -38,11 +43,9 @@ EVENTS: Events = {
     ),
     ("vstats_server.demo", "the demonstration ends: %s"): Event("demo_failed", ERROR, ("error",)),
     ("vstats_server.demo", "%s; choose another"): Event("listening_failed", ERROR, ("reason",)),
-    (
-        "vstats_server.descriptors",
-        "all %d descriptors are in use, new connections are lost; raise the limit "
-        "(LimitNOFILE, ulimit -n)",
-    ): Event("descriptors_used_up", WARNING, ("limit",)),
+    ("vstats_server.descriptors", DESCRIPTORS_USED_UP): Event(
+        "descriptors_used_up", WARNING, ("limit",)
+    ),
     ("vstats_server.fanout", "dashboard at %s does not keep up; it is cut"): Event(
         "dashboard_cut", WARNING, ("address",)
     ),

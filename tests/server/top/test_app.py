@@ -69,7 +69,7 @@ async def test_a_terminal_of_80_by_24_shows_every_host_and_how_it_is():
         report(peers, "h-1", cpu=cpu(96))
         report(peers, "h-2")
         peers.relay._hub.disconnected("h-2")
-        peers.relay._hub._started_at -= 60
+        peers.relay._hub._listening_since -= 60
         peers.relay._hub.sweep()
         async with watching(peers) as (app, _):
             shown = screen(app)
@@ -213,7 +213,7 @@ async def test_the_tiles_filter_by_key_and_by_click():
     async with serving(config(hosts=hosts("hot", "calm", "gone"))) as peers:
         report(peers, "h-0", cpu=cpu(99))
         report(peers, "h-1")
-        peers.relay._hub._started_at -= 60
+        peers.relay._hub._listening_since -= 60
         peers.relay._hub.sweep()
         async with watching(peers) as (app, pilot):
             found = []
