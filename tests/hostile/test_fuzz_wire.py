@@ -126,9 +126,8 @@ async def outcome(peer, pieces, armed_after, closed_after):
     for number, piece in enumerate(pieces):
         if hasattr(peer.connection, "on_text") and number == armed_after:
             peer.connection.on_text = peer.take_text
-        if number == closed_after and peer.connection.protocol.state.name == "OPEN":
-            peer.connection.protocol.send_close(4409, "replaced")
-            peer.connection.send_data()
+        if number == closed_after:
+            peer.close()
         await peer.feed(piece)
     await peer.end()
     return peer.outcome()

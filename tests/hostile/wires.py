@@ -73,6 +73,7 @@ class Peer:
 
     def __init__(self, make: Callable[..., ServerConnection], **options: Any) -> None:
         self.taken: list[tuple[str, bytes]] = []
+        self.closed = False
         self.connection = make(
             ServerProtocol(max_size=MOST), _NoServer(), ping_interval=None, max_queue=4, **options
         )
@@ -94,8 +95,16 @@ class Peer:
                 elif not self._was_cut():
                     self.taken.append(("binary", message))
 
+    def close(self) -> None:
+        """Say goodbye; as in a session, nothing that still comes counts."""
+        self.closed = True
+        if self.connection.protocol.state is OPEN:
+            self.connection.protocol.send_close(4409, "replaced")
+            self.connection.send_data()
+
     def _was_cut(self) -> bool:
-        return isinstance(self.connection, RelayConnection) and self.connection.was_cut
+        cut = isinstance(self.connection, RelayConnection) and self.connection.was_cut
+        return self.closed or cut
 
     def take_text(self, text: bytes) -> None:
         """Take a message as a session does; the library's own way never comes here with rubbish."""
