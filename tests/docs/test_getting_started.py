@@ -61,8 +61,8 @@ def test_every_command_of_the_page_does_what_it_shows(shell):
     port = str(free_port())
     shell(f"printf '[server]\\nport = {port}\\n' > server.toml && chmod 600 server.toml")
 
-    for command, expected in STEPS:
-        command, expected = (text.replace("3001", port) for text in (command, expected))
+    for step in STEPS:
+        command, expected = (text.replace("3001", port) for text in step)
         deadline = time.monotonic() + SOON
         output = shell(command)
         while not found(expected, output):
