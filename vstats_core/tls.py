@@ -23,18 +23,24 @@ def client_context(ca_file: Path | None) -> ssl.SSLContext:
         ConfigError: for a file that cannot be read or holds no certificate.
     """
     if ca_file is None:
-        return ssl.create_default_context()
+        return _modern(ssl.create_default_context())
     complaint = "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
     try:
         text = read_bytes(ca_file).decode("ascii", errors="ignore")
         # Of an empty text, Python would make a context that trusts the system's authorities.
         if "-----BEGIN " in text:
-            return ssl.create_default_context(cadata=text)
+            return _modern(ssl.create_default_context(cadata=text))
     except ssl.SSLError:
         pass
     except OSError as error:
         complaint = error.strerror or str(error)
     raise ConfigError([Complaint(str(ca_file), "", complaint)])
+
+
+def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
+    # Python leaves it to OpenSSL's configuration, which a machine's owner may have loosened.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def explain(error: BaseException) -> str | None:

@@ -1,4 +1,3 @@
-import os
 import re
 import subprocess
 import sys
@@ -6,23 +5,12 @@ from pathlib import Path
 
 import pytest
 import tomli
+from tools import pip_installs_into
 
 from vstats_core.testing import run
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "writing-a-collector.md").read_text()
 BLOCKS = re.findall(r"```(\w+)(?: (\S+))?\n(.*?)```", GUIDE, re.DOTALL)
-
-
-def pip_installs_into(site: Path) -> dict[str, str]:
-    """Return an environment in which pip installs into a folder, and Python finds it there."""
-    return os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(site),
-        "PIP_TARGET": str(site),
-        "PIP_NO_DEPS": "1",
-        "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this one the wrong way round
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
 
 
 def written(folder: Path, *names: str) -> None:
