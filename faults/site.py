@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from benchmarks.processes import free_port
 from faults.ledger import Ledger
-from faults.programs import ROOT, FaultError, Program, eventually, free_port
+from faults.programs import ROOT, FaultError, Program, eventually
 
 __all__ = ["Held", "Site", "held"]
 
