@@ -63,21 +63,23 @@ async def test_the_conformance_suite_finds_what_is_expected_and_nothing_else():
             results = error.results
 
     assert len(results) == 301
-    found = {
+    unexpected = {
         result.case_id: str(result.behavior.value)
         for result in results
-        if result.behavior.value != "OK"
+        if result.behavior.value not in expected_of(result.case_id)
     }
-    expected = {
-        case: entry["behavior"]
-        for case in (result.case_id for result in results)
-        for entry in EXPECTED
-        if any(fnmatch.fnmatchcase(case, pattern) for pattern in entry["cases"])
-    }
-    assert found == expected
+    assert not unexpected
+
+
+def expected_of(case: str) -> list[str]:
+    for entry in EXPECTED:
+        if any(fnmatch.fnmatchcase(case, pattern) for pattern in entry["cases"]):
+            return entry["behavior"]
+    return ["OK"]
 
 
 def test_every_expectation_has_its_reason():
     for entry in EXPECTED:
         assert set(entry) == {"cases", "behavior", "reason"}
+        assert isinstance(entry["behavior"], list)
         assert len(entry["reason"]) > 20
