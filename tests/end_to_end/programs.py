@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import blocking
 from websockets.sync.client import ClientConnection, connect
 
 PROMPT = 10.0
@@ -138,7 +139,7 @@ def agent(file: Path, environment: dict[str, str] | None = None) -> Any:
 class Dashboard:
     """A client that knows only ``type`` and ``data``."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection | blocking.Connection) -> None:
         self.connection = connection
 
     def next(self, kind: str, seconds: float = PROMPT) -> dict[str, Any]:

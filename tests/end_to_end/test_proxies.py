@@ -16,12 +16,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from blocking import connect
 from certificates import Authority
 from kit import TOKEN, metrics, sha256
 from programs import PROMPT, Dashboard, agent, free_port, running
 from tools import program
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 DOCS = Path(__file__).parents[2] / "docs"
 (SERVER,) = re.findall(r"```toml\n(.*?)```", (DOCS / "behind-a-proxy.md").read_text(), re.DOTALL)
@@ -296,7 +296,7 @@ def test_the_relays_close_codes_arrive(behind):
         with contextlib.suppress(Exception):
             first.recv(timeout=PROMPT)
         assert (first.close_code, first.close_reason) == (4409, "replaced")
-        second.ping().wait(PROMPT)
+        second.ping(PROMPT)
 
 
 @pytest.mark.parametrize("kind", [nginx, caddy], ids=["nginx", "caddy"])
