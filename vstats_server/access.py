@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import hmac
 import http
-import ipaddress
 import logging
 import secrets
 from collections import OrderedDict
@@ -21,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from websockets.http11 import Request, Response
 
 from vstats_core.clock import Clock
-from vstats_server.auth import Throttle
+from vstats_server.auth import Throttle, source_of
 from vstats_server.config import Login, ServerConfig
 from vstats_server.cookies import Cookies
 from vstats_server.http import respond
@@ -80,8 +79,6 @@ class Access:
         if lock is not self._lock:
             # A reload has come in between.
             return await self.admit(address, request)
-        if response is not None and request.method == "HEAD":
-            response.body = b""
         return response
 
     def greet(self, request: Request, response: Response) -> Response:
@@ -99,7 +96,7 @@ class Access:
         credentials = _basic(request)
         if credentials is None or lock.is_known_to_be_wrong(credentials):
             return _unauthorized()
-        source = _source(address)
+        source = source_of(address)
         now = self._clock.monotonic()
         if self._throttle.is_exceeded(source, now):
             return respond(http.HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": "60"})
@@ -202,17 +199,6 @@ def _basic(request: Request) -> bytes | None:
     except UnicodeDecodeError:
         # Clients older than RFC 7617.
         return normalize(credentials.decode("latin-1"))
-
-
-def _source(address: str) -> str:
-    """Return what guesses are counted by: who has one IPv6 address has 2**64 of them."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 4:  # noqa: PLR2004 - IPv4
-        return address
-    return str(ipaddress.ip_network((int(found), 64), strict=False))
 
 
 def _unauthorized() -> Response:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from websockets.http11 import Request, Response
 
 from vstats_core.clock import Clock
-from vstats_server.auth import Gate, Throttle, Tokens
+from vstats_server.auth import Gate, Throttle, Tokens, source_of
 from vstats_server.config import SHORTEST_TOKEN, ServerConfig, digest
 from vstats_server.connection import RelayConnection
 from vstats_server.counters import Counters
@@ -128,8 +128,8 @@ class Admission:
 
     def _refuse_token(self, connection: RelayConnection) -> Response:
         now = self._clock.monotonic()
-        failures = self._failures.fail(connection.address, now)
-        if self._refusals.due(f"{connection.address} token", now):
+        failures = self._failures.fail(source_of(connection.address), now)
+        if self._refusals.due(f"{source_of(connection.address)} token", now):
             logger.warning("agent at %s refused: unknown token", connection.address)
         if failures > Throttle.MOST:
             return respond(http.HTTPStatus.TOO_MANY_REQUESTS)

@@ -1,5 +1,6 @@
 """Decide who a token belongs to, and which hosts, pages and origins may talk to the server."""
 
+import ipaddress
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
@@ -7,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from vstats_core.agent_config import is_loopback
 from vstats_server.config import Host, ServerConfig, digest
 
-__all__ = ["Gate", "Throttle", "Tokens"]
+__all__ = ["Gate", "Throttle", "Tokens", "source_of"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -27,8 +28,19 @@ class Tokens:
         return self._hosts.get(token_digest) == server_id
 
 
+def source_of(address: str) -> str:
+    """Return what guesses are counted by: who has one IPv6 address has 2**64 of them."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 4:  # noqa: PLR2004 - IPv4
+        return address
+    return str(ipaddress.ip_network((int(found), 64), strict=False))
+
+
 class Throttle:
-    """Counts failures by address: ten a minute, and the address has to wait."""
+    """Counts failures by source: ten a minute, and the source has to wait."""
 
     MOST = 10
     WINDOW = 60.0

@@ -53,8 +53,6 @@ async def answer(
             response = _json(_schema())
         case _:
             response = respond(http.HTTPStatus.NOT_FOUND)
-    if request.method == "HEAD":
-        response.body = b""
     return response
 
 

@@ -15,6 +15,7 @@ from vstats_server.connection import CLOSE_GRACE, RelayConnection
 __all__ = ["listen", "reason_not_to_listen"]
 
 BACKLOG = 4096
+EVERYWHERE = "::"
 READ_SIZE = 12 * 1024
 """Bytes that are read from a connection at a time: nearly all reports in one piece, and of frames
 without a payload no more than the library's parser can do in a fiftieth of a second."""
@@ -39,8 +40,15 @@ async def listen(
     Raises:
         OSError: when the address cannot be listened on.
     """
-    address = {"host": config.host, "port": config.port}
-    places: list[dict[str, Any]] = [{"sock": each} for each in sockets] or [address]
+    if config.host == EVERYWHERE and socket.has_dualstack_ipv6():
+        # asyncio's own socket for it would leave IPv4 out.
+        address = (EVERYWHERE, config.port)
+        sockets = sockets or [
+            socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True)
+        ]
+    places: list[dict[str, Any]] = [{"sock": each} for each in sockets] or [
+        {"host": config.host, "port": config.port}
+    ]
     buffer = memoryview(bytearray(READ_SIZE))
     return [
         await serve(

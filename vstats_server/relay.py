@@ -213,6 +213,8 @@ class Relay:
         response = await self._respond(cast("RelayConnection", connection), request)
         if response is not None:
             self._counters.responses[response.status_code] += 1
+            if request.method == "HEAD":
+                response.body = b""
         return response
 
     async def _respond(self, connection: RelayConnection, request: Request) -> Response | None:

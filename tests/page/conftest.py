@@ -183,4 +183,5 @@ def look(browser):
 
 def _is_complaint(message: Any) -> bool:
     # A server that is away is reported by the browser, too.
-    return message.type == "error" and "WebSocket connection" not in message.text
+    away = ("WebSocket connection", "ERR_CONNECTION_REFUSED")
+    return message.type == "error" and not any(text in message.text for text in away)

@@ -83,6 +83,50 @@ def test_a_host_that_was_removed_while_the_page_was_away_is_gone(fleet, look):
         expect(page.locator(".rows .row")).to_have_count(1, timeout=14_000)
 
 
+SCRYPT = "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$rkTI9fAgA7thDzzR8FHXhMiojYBreJBmYTkEzWypBCQ"
+
+
+def guard(fleet):
+    """Give the site the password "correct horse"."""
+    login = f'[server.dashboard]\nusername = "ann"\npassword_scrypt = "{SCRYPT}"\n[[server.hosts]]'
+    # A server does not take a file with a secret in it that everybody may read.
+    fleet._file.chmod(0o600)
+    fleet._file.write_text(fleet._file.read_text().replace("[[server.hosts]]", login, 1))
+
+
+@pytest.fixture
+def signed_in(browser):
+    """Return a page whose person knows the password, should it be asked for."""
+    known = {"username": "ann", "password": "correct horse"}
+    context = browser.new_context(http_credentials=known)
+    yield context.new_page()
+    context.close()
+
+
+def test_a_page_whose_password_was_changed_asks_for_the_new_one(fleet, signed_in):
+    signed_in.goto(fleet.url)
+    expect(signed_in.locator(".pill")).to_contain_text("live")
+
+    with signed_in.expect_event("load"):
+        guard(fleet)
+
+    expect(signed_in.locator(".pill")).to_contain_text("live")
+    assert signed_in.context.cookies()
+
+
+def test_a_page_whose_server_came_back_with_a_password_asks_for_it(fleet, signed_in):
+    signed_in.goto(fleet.url)
+    expect(signed_in.locator(".pill")).to_contain_text("live")
+    fleet.relay.process.kill()
+    expect(signed_in.locator(".pill")).to_contain_text("reconnecting")
+    guard(fleet)
+
+    with fleet.relaying():
+        signed_in.wait_for_event("load", timeout=14_000)
+        expect(signed_in.locator(".pill")).to_contain_text("live")
+    assert signed_in.context.cookies()
+
+
 def test_the_policy_lets_the_page_talk_to_its_own_server_and_to_nobody_else(fleet, window):
     page = window.new_page()
     page.goto(fleet.url)

@@ -190,6 +190,16 @@ async def test_head_is_answered_like_get_without_the_body(path):
     assert int(headed[1]["content-length"]) == len(got[2])
 
 
+@pytest.mark.parametrize(
+    ("host", "status"), [("evil.example", 403), ("one\r\nHost: two", 400)], ids=["403", "400"]
+)
+async def test_a_refusal_of_head_has_no_body_either(host, status):
+    async with serving() as peers:
+        code, _, body = await peers.http("/", method="HEAD", headers={"Host": host})
+
+    assert (code, body) == (status, b"")
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/api/hosts", "/nothing"])
 async def test_every_answer_closes_the_connection_and_is_not_kept_or_guessed_at(path):
     async with serving() as peers:

@@ -174,3 +174,18 @@ async def test_a_proxy_on_ipv6_is_believed_as_well(caplog):
         ),
     ):
         await until(lambda: "agent web-1 online from 2001:db8::7" in caplog.messages)
+
+
+async def test_a_network_of_ipv6_addresses_is_one_guesser_of_tokens():
+    async with serving(behind_a_proxy(), clock=FakeClock()) as peers:
+
+        async def guess(address):
+            code, _, _ = await peers.http(
+                "/ws/agent?token=guess", headers={"X-Forwarded-For": address}
+            )
+            return code
+
+        guesses = [await guess(f"2001:db8::{n:x}:1") for n in range(11)]
+
+        assert guesses == [401] * 10 + [429]
+        assert await guess("2001:db8:0:1::1") == 401

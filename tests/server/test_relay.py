@@ -813,3 +813,11 @@ async def test_a_hosts_token_may_be_any_text_that_a_header_or_a_query_can_carry(
     hosts = [Host(id="web-1", name="x", token=SecretStr("a+b/c=~%é"))]
     async with serving(config(hosts=hosts)) as peers:
         assert await status_of(peers, "/ws/agent?token=a%2Bb/c=~%25%C3%A9") == 101
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_everywhere_is_ipv4_and_ipv6(address):
+    async with module.Relay(config(host="::")).serving() as port:
+        _, writer = await asyncio.open_connection(address, port)
+        writer.close()

@@ -216,6 +216,12 @@ store.onHosts = () => {
 };
 connection.onOpen = () => store.connected();
 connection.onMessage = (message) => store.apply(message);
+/** Let the browser ask for the password, as it does for a page and not for a WebSocket. */
+connection.onRefused = async (certain) => {
+  // Our health is everybody's to ask for: a server that tells it and lets us not in wants a password.
+  const answers = () => fetch("healthz", { cache: "no-store" }).then(({ ok }) => ok, () => false);
+  if (certain || await answers()) location.reload();
+};
 connection.onChange = () => {
   everything = true;
   paintNow();

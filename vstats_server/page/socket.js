@@ -4,10 +4,13 @@ const FIRST = 1000;
 const LONGEST = 30_000;
 const HEALTHY = 10_000;
 const SILENT = 45_000;
+const REVOKED = 4403;
 
 /** Keeps one connection to `url`, and says how it fares.
  *
  * `state` is "connecting", "live" or "waiting"; while waiting, `retryAt` says when it tries again.
+ * `onRefused` is called when a page that was let in may not be any more: for certain (true), or
+ * perhaps (false), since of a handshake that fails a page is not told why.
  * Everything of the browser's can be given by a test.
  */
 export class Connection {
@@ -19,12 +22,14 @@ export class Connection {
     this.onMessage = () => {};
     this.onOpen = () => {};
     this.onChange = () => {};
+    this.onRefused = () => {};
     this.Socket = Socket;
     this.timers = timers;
     this.now = now;
     this.random = random;
     this.delay = FIRST;
     this.heardAt = 0;
+    this.wasLive = false;
     this.socket = null;
   }
 
@@ -33,10 +38,12 @@ export class Connection {
     const socket = new this.Socket(this.url);
     this.socket = socket;
     this.heardAt = this.now();
+    let opened = false;
     this.#change("connecting");
     // What an older socket still says is nobody's business.
     const mine = (handle) => (event) => this.socket === socket && handle(event);
     socket.onopen = mine(() => {
+      opened = this.wasLive = true;
       this.heardAt = this.now();
       this.healthy = this.timers.setTimeout(() => { this.delay = FIRST; }, HEALTHY);
       this.onOpen();
@@ -46,7 +53,11 @@ export class Connection {
       this.heardAt = this.now();
       this.onMessage(JSON.parse(event.data));
     });
-    socket.onclose = mine(() => this.#lost());
+    socket.onclose = mine((event) => {
+      this.#lost();
+      if (event.code === REVOKED) this.onRefused(true);
+      else if (this.wasLive && !opened) this.onRefused(false);
+    });
   }
 
   /** Try at once, unless there is a connection that is well: the tab or the network is back. */

@@ -120,3 +120,23 @@ test("hands on what comes, and says what has become of it", () => {
   socket().onclose({});
   assert.deepEqual(seen, ["connecting", "live", { type: "status" }, "waiting"]);
 });
+
+test("a revoked page is refused for certain, one that cannot come back perhaps, a new one never", () => {
+  const { connection, pass, socket } = setting();
+  const refused = [];
+  connection.onRefused = (certain) => refused.push(certain);
+  connection.connect();
+  socket().onclose({ code: 1006 });
+  assert.deepEqual(refused, []);
+  pass(1000);
+  socket().onopen({});
+  socket().onclose({ code: 1001 });
+  assert.deepEqual(refused, []);
+  pass(2000);
+  socket().onclose({ code: 1006 });
+  assert.deepEqual(refused, [false]);
+  pass(4000);
+  socket().onopen({});
+  socket().onclose({ code: 4403 });
+  assert.deepEqual(refused, [false, true]);
+});
