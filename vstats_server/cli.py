@@ -31,6 +31,7 @@ from vstats_server.config import Login, ServerConfig
 from vstats_server.events import EVENTS
 from vstats_server.install import install, uninstall
 from vstats_server.listening import reason_not_to_listen
+from vstats_server.moderation import ModeratedEventLoop
 from vstats_server.passwords import hash_password
 from vstats_server.relay import Relay
 
@@ -212,15 +213,15 @@ def agent_url(settings: ServerConfig) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}/ws/agent"
 
 
-def _loop_factory(settings: ServerConfig) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes uvloop's event loops where it is installed: the extra ``fast``."""
+def _loop_factory(settings: ServerConfig) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes the event loop: uvloop's where it is installed, by the extra ``fast``."""
     if settings.tls:
         # Of what it has encrypted and not sent, uvloop tells nothing.
-        return None
+        return ModeratedEventLoop
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
-        return None
+        return ModeratedEventLoop
     logger.debug("using uvloop %s", uvloop.__version__)
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory

@@ -7,7 +7,7 @@ them that came within the write interval. The first after a pause goes out at on
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from vstats_server.connection import RelayConnection
@@ -26,6 +26,8 @@ STALLED_AFTER = 10.0
 MOST_WAITING = 100_000
 """Messages that may wait for one dashboard: more is a reader too slow to ever catch up."""
 TOO_SLOW = 4408
+MANY = 4
+"""Messages in a write interval that are worth waiting for to be read together."""
 
 
 class Dashboard:
@@ -91,10 +93,15 @@ class Fanout:
 
     Those in step are given each batch as it is, in one write; the others get its messages into
     their mailboxes, and are in step again when these are empty.
+
+    Attributes:
+        write_interval: Seconds between two writes while messages keep coming.
+        moderate: Told for how many seconds nothing is lost by not reading what arrives.
     """
 
     def __init__(self, write_interval: float, counters: Counters | None = None) -> None:
         self.write_interval = write_interval
+        self.moderate: Callable[[float], None] = _ignore
         self._counters = counters or Counters()
         self._dashboards: set[Dashboard] = set()
         # Dashboards in step, with what the sum of all batches was when they came into step.
@@ -102,6 +109,7 @@ class Fanout:
         self._given = 0
         self._batch: list[News] = []
         self._batch_size = 0
+        self._come = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -111,6 +119,7 @@ class Fanout:
         """Deliver a message to every dashboard: now, or with others in a moment."""
         self._batch.append(news)
         self._batch_size += len(news.framed)
+        self._come += 1
         if self._timer is None:
             self._write_batch()
             self._wait()
@@ -177,6 +186,10 @@ class Fanout:
         if self._batch:
             self._write_batch()
             self._wait()
+        many = self._come >= MANY and self._timer is not None
+        self._come = 0
+        # Half of it, since others wait as well: a handshake, a page that is opened.
+        self.moderate(self.write_interval / 2 if many else 0.0)
 
     def _write_batch(self) -> None:
         batch, self._batch, self._batch_size = self._batch, [], 0
@@ -214,3 +227,7 @@ class Fanout:
         since = self._in_step.pop(dashboard, None)
         if since is not None:
             dashboard.given(self._given - since)
+
+
+def _ignore(_: float) -> None:
+    """Read everything at once, always."""

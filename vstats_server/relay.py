@@ -31,6 +31,7 @@ from vstats_server.http import answer, respond
 from vstats_server.hub import Hub
 from vstats_server.listening import listen
 from vstats_server.looplag import LoopLag
+from vstats_server.moderation import ModeratedEventLoop
 from vstats_server.prometheus import Metrics
 from vstats_server.sessions import AgentSession, watch
 from vstats_server.standstill import Standstill
@@ -114,7 +115,10 @@ class Relay:
         )
         port: int = servers[0].sockets[0].getsockname()[1]
         self._standstill.look()
-        asyncio.get_running_loop().set_exception_handler(self._descriptors.handle_error)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._descriptors.handle_error)
+        if isinstance(loop, ModeratedEventLoop):
+            self._fanout.moderate = loop.moderate
         chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._lag.watch())]
         if self._path is not None:
             chores.append(asyncio.create_task(watch_files(self._files, self.reload)))

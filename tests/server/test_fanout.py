@@ -472,3 +472,43 @@ async def test_a_dashboard_that_has_said_goodbye_before_it_joins_is_told_nothing
         with fanout.joined(connection, []):
             assert len(fanout) == 0
             assert fanout._in_step == {}
+
+
+@contextlib.asynccontextmanager
+async def moderated(write_interval):
+    """Serve one dashboard; yield the fan-out and the pauses that it has asked for."""
+    async with serving(config(write_interval=write_interval)) as peers, peers.dashboard():
+        fanout = peers.relay._fanout
+        await until(lambda: len(fanout) == 1 and fanout._timer is None)
+        pauses = []
+        fanout.moderate = pauses.append
+        yield fanout, pauses
+
+
+async def test_while_many_messages_come_they_may_gather_for_half_an_interval_and_then_no_more():
+    async with moderated(0.02) as (fanout, pauses):
+        for _ in range(4):
+            fanout.news(News(b"{}"))
+
+        await until(lambda: len(pauses) == 2)
+        assert pauses == [0.01, 0.0]
+
+
+async def test_for_a_few_messages_nothing_that_arrives_has_to_wait():
+    async with moderated(0.02) as (fanout, pauses):
+        for _ in range(3):
+            fanout.news(News(b"{}"))
+
+        await until(lambda: len(pauses) == 2)
+        assert pauses == [0.0, 0.0]
+
+
+async def test_when_nobody_watches_any_more_nothing_that_arrives_has_to_wait():
+    async with moderated(0.02) as (fanout, pauses):
+        for _ in range(4):
+            fanout.news(News(b"{}"))
+        for dashboard in list(fanout._dashboards):
+            dashboard.connection.cut(1001, "")
+
+        await until(lambda: pauses)
+        assert pauses == [0.0]
