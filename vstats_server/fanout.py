@@ -207,8 +207,10 @@ class Fanout:
         full = []
         for dashboard in self._in_step:
             connection = dashboard.connection
-            # No state to ask about: a connection that begins to end has left by then (on_ending).
-            connection.transport.write(frames)
+            # A connection that begins to end has left by then (on_ending), but one that breaks
+            # says so a moment later.
+            if not connection.transport.is_closing():
+                connection.transport.write(frames)
             if connection.paused:
                 full.append(dashboard)
         for dashboard in full:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import socket
+import struct
 import time
 
 import pytest
@@ -512,3 +514,21 @@ async def test_when_nobody_watches_any_more_nothing_that_arrives_has_to_wait():
 
         await until(lambda: pauses)
         assert pauses == [0.0]
+
+
+async def test_a_dashboard_whose_connection_breaks_while_it_is_written_to_is_no_line_in_the_log(
+    caplog,
+):
+    async with (
+        serving(config(write_interval=0)) as peers,
+        raw_peer(peers.port, receive_buffer=4096) as gone,
+    ):
+        fanout = peers.relay._fanout
+        await until(lambda: len(fanout) == 1)
+        gone.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.socket.close()
+        for _ in range(20):
+            fanout.news(News(b"{}"))
+
+        await until(lambda: len(fanout) == 0)
+    assert not [line for line in caplog.messages if "socket.send()" in line]

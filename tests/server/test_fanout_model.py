@@ -34,6 +34,9 @@ class FakeTransport:
         self.sent = bytearray()
         self.ended = False
 
+    def is_closing(self):
+        return False  # to have said the last word is not to be broken
+
     def write(self, data):
         if self.ended:
             raise RuntimeError("Cannot call write() after write_eof()")
