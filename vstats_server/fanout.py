@@ -28,6 +28,8 @@ MOST_WAITING = 100_000
 TOO_SLOW = 4408
 MANY = 4
 """Messages in a write interval that are worth waiting for to be read together."""
+LONGEST_PAUSE = 0.01
+"""Seconds of it; others wait as well: a handshake, a page that is opened."""
 
 
 class Dashboard:
@@ -188,8 +190,7 @@ class Fanout:
             self._wait()
         many = self._come >= MANY and self._timer is not None
         self._come = 0
-        # Half of it, since others wait as well: a handshake, a page that is opened.
-        self.moderate(self.write_interval / 2 if many else 0.0)
+        self.moderate(min(self.write_interval / 2, LONGEST_PAUSE) if many else 0.0)
 
     def _write_batch(self) -> None:
         batch, self._batch, self._batch_size = self._batch, [], 0

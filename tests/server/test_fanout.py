@@ -487,22 +487,24 @@ async def moderated(write_interval):
         yield fanout, pauses
 
 
-async def test_while_many_messages_come_they_may_gather_for_half_an_interval_and_then_no_more():
+@pytest.mark.parametrize(("count", "pause"), [(4, 0.01), (3, 0.0)], ids=["many", "few"])
+async def test_while_many_messages_come_they_may_gather_for_half_an_interval(count, pause):
     async with moderated(0.02) as (fanout, pauses):
+        for _ in range(count):
+            fanout.news(News(b"{}"))
+
+        await until(lambda: len(pauses) == 2)
+        assert pauses == [pause, 0.0]
+
+
+async def test_however_long_the_write_interval_others_do_not_wait_for_long():
+    async with moderated(0.02) as (fanout, pauses):
+        fanout.write_interval = 0.2
         for _ in range(4):
             fanout.news(News(b"{}"))
 
-        await until(lambda: len(pauses) == 2)
-        assert pauses == [0.01, 0.0]
-
-
-async def test_for_a_few_messages_nothing_that_arrives_has_to_wait():
-    async with moderated(0.02) as (fanout, pauses):
-        for _ in range(3):
-            fanout.news(News(b"{}"))
-
-        await until(lambda: len(pauses) == 2)
-        assert pauses == [0.0, 0.0]
+        await until(lambda: pauses)
+        assert pauses == [0.01]
 
 
 async def test_when_nobody_watches_any_more_nothing_that_arrives_has_to_wait():

@@ -3,10 +3,12 @@
 import asyncio
 import selectors
 import socket
+import sys
 
 import pytest
 from kit import config
 
+from vstats_server import cli
 from vstats_server.moderation import ModeratedEventLoop, ModeratedSelector
 from vstats_server.relay import Relay
 
@@ -88,6 +90,12 @@ def test_a_wait_without_an_end_goes_on_after_the_pause(setting):
 
     assert len(setting.selector.select(None)) == 1
     assert setting.slept == [0.01]
+
+
+def test_the_server_runs_on_it_where_uvloop_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+
+    assert cli._loop_factory(config()) is ModeratedEventLoop
 
 
 def test_the_relay_lets_its_event_loop_be_moderated():
