@@ -40,15 +40,15 @@ async def listen(
     Raises:
         OSError: when the address cannot be listened on.
     """
-    if config.host == EVERYWHERE and socket.has_dualstack_ipv6():
+    address = {"host": config.host, "port": config.port}
+    if not sockets and config.host == EVERYWHERE and socket.has_dualstack_ipv6():
         # asyncio's own socket for it would leave IPv4 out.
-        address = (EVERYWHERE, config.port)
-        sockets = sockets or [
-            socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True)
+        sockets = [
+            socket.create_server(
+                (EVERYWHERE, config.port), family=socket.AF_INET6, dualstack_ipv6=True
+            )
         ]
-    places: list[dict[str, Any]] = [{"sock": each} for each in sockets] or [
-        {"host": config.host, "port": config.port}
-    ]
+    places: list[dict[str, Any]] = [{"sock": each} for each in sockets] or [address]
     buffer = memoryview(bytearray(READ_SIZE))
     return [
         await serve(
