@@ -28,23 +28,23 @@ fuzz: .venv/.dev ## look for input that does harm: ten times what the tests try,
 	$(BIN)/python tests/hostile/fuzz_bytes.py frames -max_total_time=$(FUZZ_SECONDS)
 
 bench: .venv/.dev ## measure the relay and the agent beside their peers (half an hour; needs cc)
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m lab.benchmarks $(ARGS)
 
 isolation: .venv/.dev ## measure what ill-behaved collectors cost the others (4 minutes)
-	$(BIN)/python benchmarks/isolation.py
+	$(BIN)/python lab/benchmarks/isolation.py
 
 systemd: .venv/.dev ## boot a Debian and run the services there (4 minutes; root, debootstrap, systemd-container)
 	$(BIN)/python -m pytest -m systemd tests/systemd
 
 page: .venv/.dev ## measure what 500 hosts on the live page cost a browser (2 minutes; needs Chromium)
-	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m lab.benchmarks.page
 
 screenshots: .venv/.dev ## take the pictures in docs/images: page and terminal (2 minutes; needs Chromium)
-	$(BIN)/python -m benchmarks.screenshots
+	$(BIN)/python -m lab.benchmarks.screenshots
 	$(BIN)/python docs/images/terminal.py
 
 faults: .venv/.dev ## break things for real, count what is lost (14 minutes, as root; ARGS=--quick: 1.5)
-	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m faults $(ARGS)
+	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m lab.faults $(ARGS)
 
 check: .venv/.dev ## lint, check types, check who imports whom
 	$(BIN)/ruff check

@@ -9,7 +9,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
-from vstats_core import events as core
+from vstats_core.logs import event as core
 from vstats_server import events as server
 
 # How long an example takes says more of the machine than of the code. A gate gives the same answer
@@ -26,7 +26,7 @@ def nothing_blocks_the_event_loop(request: pytest.FixtureRequest) -> Iterator[No
     if not inspect.iscoroutinefunction(getattr(request, "function", None)):
         yield
         return
-    with blockbuster_ctx(["vstats_core", "vstats_server"]):
+    with blockbuster_ctx(["vstats_core", "vstats_server", "vstats_top"]):
         yield
 
 

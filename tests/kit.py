@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from vstats_core.clock import Clock
 from vstats_server.config import Host, ServerConfig
-from vstats_server.intake import IncomingDescription, IncomingReport, read
+from vstats_server.hub.intake import IncomingDescription, IncomingReport, read
 from vstats_server.relay import Relay
 
 # 256 bits, like the real ones, and easy to tell apart.

@@ -3,9 +3,10 @@
 from vstats_core.globs import Globs
 from vstats_core.hookspecs import Fragment, hookimpl
 from vstats_core.rates import Rate
-from vstats_core.schema import Section, Text
 from vstats_core.settings import CollectorSettings, Interval, Settings, Timeout
-from vstats_core.units import (
+from vstats_core.version import __version__
+from vstats_core.wire.schema import Section, Text
+from vstats_core.wire.units import (
     Bytes,
     BytesPerSecond,
     Celsius,
@@ -22,7 +23,6 @@ from vstats_core.units import (
     Watts,
     WholeSeconds,
 )
-from vstats_core.version import __version__
 
 __all__ = [
     "Bytes",

@@ -1,5 +1,5 @@
 """``python -m vstats_core``: the same as ``vstats-agent``."""
 
-from vstats_core.cli import main
+from vstats_core.commands.main import main
 
 main()

@@ -20,13 +20,14 @@ from typing import Any, ClassVar
 import pluggy
 import pytest
 
-from vstats_core import hookspecs, plugins
-from vstats_core.compose import check_fragment
-from vstats_core.describe import describe
+from vstats_core import collectors as plugins
+from vstats_core import hookspecs
+from vstats_core.agent.compose import check_fragment
+from vstats_core.agent.trial import Trial, judge, try_out
+from vstats_core.collectors import Collector
 from vstats_core.hookspecs import Fragment
-from vstats_core.plugins import Collector
 from vstats_core.settings import CollectorSettings
-from vstats_core.trial import Trial, judge, try_out
+from vstats_core.wire.describe import describe
 
 __all__ = ["Conformance", "FakeClock", "FakeRoot", "Recording", "describe", "run"]
 

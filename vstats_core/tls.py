@@ -3,8 +3,8 @@
 import ssl
 from pathlib import Path
 
-from vstats_core.config import read_bytes
 from vstats_core.errors import Complaint, ConfigError
+from vstats_core.toml import read_bytes
 
 __all__ = ["client_context", "explain"]
 

@@ -1,5 +1,5 @@
 """``python -m vstats_server``: the same as ``vstats-server``."""
 
-from vstats_server.cli import main
+from vstats_server.commands.main import main
 
 main()

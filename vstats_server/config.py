@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
-from vstats_core.agent_config import SHORTEST_TOKEN, is_loopback
-from vstats_core.config import build, read, refuse_if_others_may_read
-from vstats_core.messages import ServerId
-from vstats_core.schema import Text
+from vstats_core.agent.settings import SHORTEST_TOKEN, is_loopback
 from vstats_core.settings import Settings
-from vstats_server.passwords import ScryptHash
+from vstats_core.toml import build, read, refuse_if_others_may_read
+from vstats_core.wire.messages import ServerId
+from vstats_core.wire.schema import Text
+from vstats_server.scrypt import ScryptHash
 
 __all__ = [
     "SHORTEST_TOKEN",

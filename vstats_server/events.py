@@ -1,8 +1,8 @@
-"""Every event that the server logs; see :mod:`vstats_core.events`."""
+"""Every event that the server logs; see :mod:`vstats_core.logs.event`."""
 
 from logging import DEBUG, ERROR, INFO, WARNING
 
-from vstats_core.events import Event, Events
+from vstats_core.logs.event import Event, Events
 
 __all__ = ["EVENTS"]
 
@@ -12,41 +12,47 @@ DESCRIPTORS_USED_UP = (
 )
 
 EVENTS: Events = {
-    ("vstats_server.access", "dashboard at %s refused: wrong username or password"): Event(
+    ("vstats_server.access.password", "dashboard at %s refused: wrong username or password"): Event(
         "dashboard_refused", WARNING, ("address",)
     ),
-    ("vstats_server.admission", "agent %s has a token short enough to be guessed"): Event(
+    ("vstats_server.access.admission", "agent %s has a token short enough to be guessed"): Event(
         "token_short", WARNING, ("host",)
     ),
-    ("vstats_server.admission", "agent at %s refused: unknown token"): Event(
+    ("vstats_server.access.admission", "agent at %s refused: unknown token"): Event(
         "agent_refused", WARNING, ("address",)
     ),
-    ("vstats_server.admission", "connection from %s refused: %s"): Event(
+    ("vstats_server.access.admission", "connection from %s refused: %s"): Event(
         "connection_refused", WARNING, ("address", "reason")
     ),
-    ("vstats_server.certificate", "certificate renewed from %s"): Event(
+    ("vstats_server.net.certificate", "certificate renewed from %s"): Event(
         "certificate_renewed", INFO, ("file",)
     ),
-    ("vstats_server.certificate", "%s; the certificate in use stays"): Event(
+    ("vstats_server.net.certificate", "%s; the certificate in use stays"): Event(
         "certificate_invalid", ERROR, ("complaint",)
     ),
-    ("vstats_server.cli", "using uvloop %s"): Event("uvloop_used", DEBUG, ("version",)),
-    ("vstats_server.cli", "a password of fewer than %d characters can be guessed"): Event(
+    ("vstats_server.commands.main", "using uvloop %s"): Event("uvloop_used", DEBUG, ("version",)),
+    ("vstats_server.commands.main", "a password of fewer than %d characters can be guessed"): Event(
         "password_short", WARNING, ("characters",)
     ),
-    ("vstats_server.cli", "%s: %s"): Event("configuration_unwise", WARNING, ("file", "warning")),
-    ("vstats_server.cli", "%s is new"): Event("file_made", INFO, ("file",)),
-    ("vstats_server.cli", "removed %s"): Event("host_removed", INFO, ("host",)),
-    ("vstats_server.cli", "%s"): Event("listening_failed", ERROR, ("reason",)),
-    ("vstats_server.connection", "a message from %s could not be taken"): Event(
+    ("vstats_server.commands.main", "%s: %s"): Event(
+        "configuration_unwise", WARNING, ("file", "warning")
+    ),
+    ("vstats_server.commands.main", "%s is new"): Event("file_made", INFO, ("file",)),
+    ("vstats_server.commands.main", "removed %s"): Event("host_removed", INFO, ("host",)),
+    ("vstats_server.commands.main", "%s"): Event("listening_failed", ERROR, ("reason",)),
+    ("vstats_server.net.connection", "a message from %s could not be taken"): Event(
         "message_failed", ERROR, ("address",)
     ),
-    ("vstats_server.demo", "the demonstration ends: %s"): Event("demo_failed", ERROR, ("error",)),
-    ("vstats_server.demo", "%s; choose another"): Event("listening_failed", ERROR, ("reason",)),
-    ("vstats_server.descriptors", DESCRIPTORS_USED_UP): Event(
+    ("vstats_server.commands.demo", "the demonstration ends: %s"): Event(
+        "demo_failed", ERROR, ("error",)
+    ),
+    ("vstats_server.commands.demo", "%s; choose another"): Event(
+        "listening_failed", ERROR, ("reason",)
+    ),
+    ("vstats_server.health.descriptors", DESCRIPTORS_USED_UP): Event(
         "descriptors_used_up", WARNING, ("limit",)
     ),
-    ("vstats_server.fanout", "dashboard at %s does not keep up; it is cut"): Event(
+    ("vstats_server.delivery.fanout", "dashboard at %s does not keep up; it is cut"): Event(
         "dashboard_cut", WARNING, ("address",)
     ),
     ("vstats_server.filewatch", "the configuration could not be reloaded"): Event(

@@ -17,26 +17,26 @@ from websockets.http11 import Request, Response
 from vstats_core.clock import Clock
 from vstats_core.errors import ConfigError
 from vstats_server import config as configuration
-from vstats_server.access import Access
-from vstats_server.activation import address_of
-from vstats_server.admission import Admission, Agent
-from vstats_server.certificate import Certificate
+from vstats_server.access.admission import Admission, Agent
+from vstats_server.access.password import Access
 from vstats_server.config import ServerConfig
-from vstats_server.connection import CLOSE_GRACE, RelayConnection
-from vstats_server.counters import Counters
-from vstats_server.descriptors import Descriptors
-from vstats_server.fanout import Fanout
+from vstats_server.delivery.fanout import Fanout
 from vstats_server.filewatch import watch_files
-from vstats_server.http import answer, respond
-from vstats_server.hub import Hub
-from vstats_server.listening import listen
-from vstats_server.looplag import LoopLag
-from vstats_server.moderation import ModeratedEventLoop
+from vstats_server.health.counters import Counters
+from vstats_server.health.descriptors import Descriptors
+from vstats_server.health.looplag import LoopLag
+from vstats_server.health.stall import Standstill
+from vstats_server.hub.hub import Hub
+from vstats_server.net.activation import address_of
+from vstats_server.net.certificate import Certificate
+from vstats_server.net.connection import CLOSE_GRACE, RelayConnection
+from vstats_server.net.event_loop import ModeratedEventLoop
+from vstats_server.net.listening import listen
+from vstats_server.net.tls_transport import limit_memory
 from vstats_server.prometheus import Metrics
 from vstats_server.sessions import AgentSession, watch
-from vstats_server.standstill import Standstill
-from vstats_server.static import files
-from vstats_server.tls_transport import limit_memory
+from vstats_server.web.responses import answer, respond
+from vstats_server.web.static import files
 
 __all__ = ["Relay"]
 

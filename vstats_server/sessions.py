@@ -6,16 +6,16 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from vstats_core.clock import Clock
-from vstats_core.logs import worth_logging
-from vstats_core.messages import ErrorCode, Fault, error_message
-from vstats_server.bucket import TokenBucket
+from vstats_core.logs.setup import worth_logging
+from vstats_core.wire.messages import ErrorCode, Fault, error_message
+from vstats_server.access.bucket import TokenBucket
 from vstats_server.config import Limits
-from vstats_server.connection import RelayConnection
-from vstats_server.counters import Counters
-from vstats_server.fanout import Fanout
-from vstats_server.frames import frame
-from vstats_server.hub import Hub
-from vstats_server.intake import IncomingReport, MessageError, read
+from vstats_server.delivery.fanout import Fanout
+from vstats_server.delivery.frames import frame
+from vstats_server.health.counters import Counters
+from vstats_server.hub.hub import Hub
+from vstats_server.hub.intake import IncomingReport, MessageError, read
+from vstats_server.net.connection import RelayConnection
 
 __all__ = ["AgentSession", "watch"]
 

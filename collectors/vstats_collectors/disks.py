@@ -11,7 +11,7 @@ from vstats_collectors._files import read_bytes
 from vstats_collectors._inquiry import PATIENCE, Ask, Inquiry, Usage
 from vstats_collectors._mountinfo import REMOTE, Mount, may_hang, parse_mounts
 from vstats_core import CollectorSettings, Fragment, Globs, hookimpl
-from vstats_core.schema import LARGEST, MAX_TEXT
+from vstats_core.wire.schema import LARGEST, MAX_TEXT
 
 __all__ = ["DisksCollector", "DisksSettings", "Mount", "Usage", "parse_mounts", "plugin", "select"]
 

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from vstats_server.top.app import TopApp
-from vstats_server.top.link import Target
+from vstats_top.app import TopApp
+from vstats_top.link import Target
 
 FOLDER = Path(__file__).parent
 PORT = 3971

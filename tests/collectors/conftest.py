@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from vstats_core.schema import Report
+from vstats_core.wire.schema import Report
 
 MACHINES = Path(__file__).parent / "machines"
 

@@ -13,8 +13,8 @@ import pytest
 from kit import config
 from websockets.exceptions import ConnectionClosed
 
-from vstats_server.connection import RelayConnection
-from vstats_server.frames import frame
+from vstats_server.delivery.frames import frame
+from vstats_server.net.connection import RelayConnection
 from vstats_server.relay import Relay
 
 EXPECTED = tomllib.loads((Path(__file__).parent / "expected.toml").read_text())["case"]

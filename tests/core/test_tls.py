@@ -12,11 +12,11 @@ import pytest
 from certificates import Authority
 from kit import TOKEN, config, receive, report, serving
 
-from vstats_core.agent_config import AgentSettings, warnings
+from vstats_core.agent.link.uplink import Uplink
+from vstats_core.agent.settings import AgentSettings, warnings
 from vstats_core.backoff import Backoff
 from vstats_core.errors import ConfigError
 from vstats_core.tls import client_context, explain
-from vstats_core.uplink import Uplink
 from vstats_server.config import TLS
 
 DAY = dt.timedelta(days=1)
@@ -54,7 +54,7 @@ async def said(url, trust, caplog):
     async with connecting(url, trust) as delays:
         while not delays:  # noqa: ASYNC110 - the state is another's
             await asyncio.sleep(0.005)
-    (line,) = [r.getMessage() for r in caplog.records if r.name == "vstats_core.uplink"]
+    (line,) = [r.getMessage() for r in caplog.records if r.name == "vstats_core.agent.link.uplink"]
     return line
 
 

@@ -6,9 +6,10 @@ import pytest
 import tomli
 from pydantic import BaseModel
 
-from vstats_core import CollectorSettings, agent_config
-from vstats_core.agent_config import AgentSettings
-from vstats_core.plugins import bind, find
+from vstats_core import CollectorSettings
+from vstats_core.agent import settings as agent_config
+from vstats_core.agent.settings import AgentSettings
+from vstats_core.collectors import bind, find
 from vstats_server import config as server_config
 from vstats_server.config import TLS, Host, Limits, Login, ServerConfig
 

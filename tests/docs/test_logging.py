@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vstats_core import events as core
-from vstats_core.journal import JournalHandler
-from vstats_core.logs import OneLine
+from vstats_core.logs import event as core
+from vstats_core.logs.journal import JournalHandler
+from vstats_core.logs.setup import OneLine
 from vstats_server import events as server
 
 ROOT = Path(__file__).parents[2]

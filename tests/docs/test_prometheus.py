@@ -7,7 +7,7 @@ import pytest
 from kit import metrics, serving, until
 from tools import program
 
-from vstats_core.describe import describe
+from vstats_core.wire.describe import describe
 from vstats_sensors.section import Sensors
 from vstats_server.prometheus import INTERVALS, MOST_SAMPLES, SHOWN_FOR
 from vstats_server.prometheus.names import RESERVED_LABELS

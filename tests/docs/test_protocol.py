@@ -7,10 +7,12 @@ import pytest
 from kit import receive, serving, snapshot
 from pydantic import TypeAdapter
 
-from vstats_core.messages import AgentMessage, DashboardMessage, Error, ErrorCode
-from vstats_core.schema import Report
-from vstats_server import connection, fanout, relay, sessions
+from vstats_core.wire.messages import AgentMessage, DashboardMessage, Error, ErrorCode
+from vstats_core.wire.schema import Report
+from vstats_server import relay, sessions
 from vstats_server.config import Limits
+from vstats_server.delivery import fanout
+from vstats_server.net import connection
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]

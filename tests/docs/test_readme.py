@@ -5,11 +5,11 @@ import click
 import pytest
 import tomli
 
-from vstats_core.cli import cli as agent
-from vstats_core.compose import check_fragment
-from vstats_server.cli import cli as server
+from vstats_core.agent.compose import check_fragment
+from vstats_core.commands.main import cli as agent
+from vstats_server.commands.main import cli as server
 from vstats_server.config import ServerConfig
-from vstats_server.top.cli import cli as top
+from vstats_top.cli import cli as top
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -2,10 +2,10 @@ import re
 from pathlib import Path
 
 from vstats_core.backoff import Backoff
-from vstats_server.top.columns import STATE_SIGNS
-from vstats_server.top.keys import SORT_KEYS
-from vstats_server.top.levels import LEVELS, SIGNS
-from vstats_server.top.query import NUMBERS, STATUSES, TEXTS, parse
+from vstats_top.columns import STATE_SIGNS
+from vstats_top.keys import SORT_KEYS
+from vstats_top.levels import LEVELS, SIGNS
+from vstats_top.query import NUMBERS, STATUSES, TEXTS, parse
 
 PAGE = (Path(__file__).parents[2] / "docs" / "terminal.md").read_text()
 

@@ -105,8 +105,8 @@ def test_a_strangers_wheel_of_ill_behaved_collectors_costs_the_others_nothing(si
 
 HOLDS_THE_LOCK = """
 import asyncio, ctypes
-from vstats_core.lanes import Lane
-from vstats_core.watchdog import watched
+from vstats_core.agent.workers import Lane
+from vstats_core.agent.watchdog import watched
 
 async def main():
     with watched(0.5):

@@ -85,9 +85,7 @@ def test_this_machine_is_watched_in_a_real_terminal(tmp_path, terminal):
     file = fleet.add("web-1")
     fleet.add("never-1")
     with fleet.relay(), agent(file):
-        top = terminal(
-            f"{sys.executable} -m vstats_server.top http://127.0.0.1:{fleet.port}; sleep 60"
-        )
+        top = terminal(f"{sys.executable} -m vstats_top http://127.0.0.1:{fleet.port}; sleep 60")
         shown = top.until(r"^● web-1 .*\d\.\d %")
         lines = shown.splitlines()
         assert all(cell_len(line) <= 80 for line in lines)
@@ -118,9 +116,7 @@ def test_a_relay_that_is_killed_is_counted_down_to_and_found_again(tmp_path, ter
     file = fleet.add("web-1")
     with agent(file):
         with fleet.relay() as relay:
-            top = terminal(
-                f"{sys.executable} -m vstats_server.top 127.0.0.1:{fleet.port}", (140, 40)
-            )
+            top = terminal(f"{sys.executable} -m vstats_top 127.0.0.1:{fleet.port}", (140, 40))
             top.until(r"^● web-1 ")
             relay.process.kill()
             top.until(r"reconnecting in \d+ s · data")
@@ -136,7 +132,7 @@ class Nothing(importlib.abc.MetaPathFinder):
         if name.partition(".")[0] in ("textual", "rich"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Nothing())
-from vstats_server.top.cli import main
+from vstats_top.cli import main
 sys.argv = ["vstats-top"] + sys.argv[1:]
 main()
 """
@@ -159,7 +155,7 @@ def test_without_the_extra_one_line_says_what_to_install(arguments):
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vstats_server.top", *arguments]
+    command = [sys.executable, "-m", "vstats_top", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
@@ -183,4 +179,4 @@ def test_the_command_is_installed():
         for entry in importlib.metadata.entry_points(group="console_scripts")
         if entry.name == "vstats-top"
     ]
-    assert entry.value == "vstats_server.top.cli:main"
+    assert entry.value == "vstats_top.cli:main"

@@ -22,8 +22,8 @@ with atheris.instrument_imports(include=["vstats_core", "vstats_server", "websoc
     from watching import LONGEST_TURN
     from wires import ours, plain
 
-    from vstats_core import strict_json
-    from vstats_server.intake import IncomingReport, MessageError, read
+    from vstats_core.wire import strict_json
+    from vstats_server.hub.intake import IncomingReport, MessageError, read
 
 MANY = 10
 """How much slower the code is while its coverage is taken."""

@@ -8,7 +8,7 @@ import time
 import pytest
 from kit import TOKEN, client_frame, metrics, raw_peer, receive, until
 
-from vstats_server import connection as module
+from vstats_server.net import connection as module
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 DOORS = {"dashboard": "/ws", "agent": f"/ws/agent?token={TOKEN}"}

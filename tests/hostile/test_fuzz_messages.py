@@ -22,7 +22,7 @@ from strategies import SCHEMA, hostile, messages, texts_of
 from watching import Turns, assert_short, assert_sober
 
 from vstats_server.config import Limits
-from vstats_server.intake import IncomingReport, MessageError, read
+from vstats_server.hub.intake import IncomingReport, MessageError, read
 
 EXAMPLES = int(os.environ.get("VSTATS_FUZZ_EXAMPLES", "2000"))
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10

@@ -13,9 +13,9 @@ from kit import TOKEN, until
 from watching import assert_sober
 from websockets.utils import accept_key
 
-from vstats_core import uplink as module
+from vstats_core.agent.link import uplink as module
+from vstats_core.agent.link.uplink import Uplink
 from vstats_core.backoff import Backoff
-from vstats_core.uplink import Uplink
 
 REPORT = b'{"timestamp":"2024-01-01T12:00:00Z","hostname":"web-1"}'
 MOST_TAKEN = 16 * 1024 * 1024

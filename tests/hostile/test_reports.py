@@ -10,7 +10,7 @@ from kit import TOKEN, client_frame, config, metrics, raw_peer, receive, report,
 from watching import assert_short, shown
 
 from vstats_server.config import Limits
-from vstats_server.intake import IncomingReport, MessageError, read
+from vstats_server.hub.intake import IncomingReport, MessageError, read
 
 AGENT = f"/ws/agent?token={TOKEN}"
 TEXT = 1

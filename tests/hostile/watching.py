@@ -10,7 +10,7 @@ from unittest import mock
 
 import orjson
 
-from vstats_core.logs import OneLine
+from vstats_core.logs.setup import OneLine
 
 LONGEST_TURN = 0.05
 """Seconds that one peer's input may keep the event loop from everybody else."""
@@ -76,7 +76,7 @@ class Turns:
 
 
 def shown(records: list[logging.LogRecord]) -> list[logging.LogRecord]:
-    """Return the records that the programs would print; see ``vstats_core.logs.configure``."""
+    """Return the records that the programs would print; see ``vstats_core.logs.setup.configure``."""
     return [
         record
         for record in records

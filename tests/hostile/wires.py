@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from vstats_server.connection import RelayConnection
+from vstats_server.net.connection import RelayConnection
 
 REQUEST = (
     b"GET /ws/agent HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -5,7 +5,7 @@ import pytest
 from kit import OTHER_TOKEN, TOKEN, config, sha256
 from pydantic import SecretStr
 
-from vstats_core import config as core_config
+from vstats_core import toml as core_config
 from vstats_core.errors import ConfigError
 from vstats_server.config import (
     TLS,

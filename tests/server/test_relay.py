@@ -24,10 +24,10 @@ from pydantic import SecretStr
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from vstats_server import connection as connection_module
 from vstats_server import relay as module
-from vstats_server.admission import Admission
+from vstats_server.access.admission import Admission
 from vstats_server.config import Host, Limits, load
+from vstats_server.net import connection as connection_module
 
 UPGRADE = {
     "Upgrade": "websocket",

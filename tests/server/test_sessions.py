@@ -16,7 +16,7 @@ from kit import (
     until,
 )
 
-from vstats_core.messages import json_schema
+from vstats_core.wire.messages import json_schema
 from vstats_server.config import Limits
 
 AUTHORIZED = {"Authorization": "Bearer token-of-web-1-" + "x" * 28}
@@ -400,7 +400,7 @@ async def test_a_fault_of_ours_is_1011_and_in_the_log_with_where_it_came_from(mo
     def fail(self, server_id, report):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("vstats_server.hub.Hub.publish", fail)
+    monkeypatch.setattr("vstats_server.hub.hub.Hub.publish", fail)
     async with serving() as peers, peers.agent() as agent:
         await agent.send(metrics())
 

@@ -6,10 +6,10 @@ import pytest
 from kit import FakeClock, config, receive, serving, until
 from pydantic import SecretStr, TypeAdapter
 
-from vstats_core import strict_json
-from vstats_core.describe import describe
-from vstats_core.messages import AgentMessage
-from vstats_core.schema import Report
+from vstats_core.wire import strict_json
+from vstats_core.wire.describe import describe
+from vstats_core.wire.messages import AgentMessage
+from vstats_core.wire.schema import Report
 from vstats_server.config import Host, slug
 from vstats_server.simulation import agent, shapes, simulate
 

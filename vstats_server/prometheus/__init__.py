@@ -5,11 +5,11 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 
-from vstats_core import strict_json
+from vstats_core.wire import strict_json
 from vstats_server.config import Host
-from vstats_server.counters import Counters
-from vstats_server.hub import Hub, Known
-from vstats_server.looplag import LoopLag
+from vstats_server.health.counters import Counters
+from vstats_server.health.looplag import LoopLag
+from vstats_server.hub.hub import Hub, Known
 from vstats_server.prometheus import report, sections
 from vstats_server.prometheus.server import process_figures, write_server
 from vstats_server.prometheus.text import CONTENT_TYPE, Families, label

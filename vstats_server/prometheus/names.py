@@ -7,7 +7,7 @@ import re
 import unicodedata
 import zlib
 
-from vstats_core.units import KindName, UnitName
+from vstats_core.wire.units import KindName, UnitName
 
 __all__ = ["info_name", "label_name", "metric_name"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vstats_server.hub import Known
+from vstats_server.hub.hub import Known
 from vstats_server.prometheus.text import Families, FamilyType, label
 
 __all__ = ["FAMILIES", "declare", "write_host", "write_report"]

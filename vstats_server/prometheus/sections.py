@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from vstats_core import strict_json
-from vstats_core.schema import SECTION_NAMES
+from vstats_core.wire import strict_json
+from vstats_core.wire.schema import SECTION_NAMES
 from vstats_server.prometheus.names import info_name, label_name, metric_name
 from vstats_server.prometheus.text import Families, FamilyType, label
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-from vstats_core.messages import ErrorCode
 from vstats_core.version import __version__
-from vstats_server.counters import Counters
-from vstats_server.looplag import LoopLag
+from vstats_core.wire.messages import ErrorCode
+from vstats_server.health.counters import Counters
+from vstats_server.health.looplag import LoopLag
 from vstats_server.prometheus.text import Families, FamilyType, label
 
 __all__ = ["process_figures", "write_server"]

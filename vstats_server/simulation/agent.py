@@ -5,11 +5,11 @@ import contextlib
 from random import Random
 from typing import Any
 
-from vstats_core import strict_json
+from vstats_core.agent.link.uplink import Uplink
 from vstats_core.clock import Clock
-from vstats_core.describe import describe
-from vstats_core.uplink import Uplink
 from vstats_core.version import __version__
+from vstats_core.wire import strict_json
+from vstats_core.wire.describe import describe
 from vstats_server.simulation.sections import Moment
 from vstats_server.simulation.shapes import Disk, Shape
 

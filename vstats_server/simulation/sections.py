@@ -5,8 +5,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from vstats_core.schema import Section, Text
-from vstats_core.units import (
+from vstats_core.wire.schema import Section, Text
+from vstats_core.wire.units import (
     Bytes,
     BytesPerSecond,
     Celsius,

@@ -66,7 +66,7 @@ class Shape:
     sections: Callable[[Moment], dict[str, Any]] = field(default=lambda _: {})
     """What its plugins return."""
     types: Mapping[str, Any] = field(default_factory=dict)
-    """What these sections are, as :func:`vstats_core.describe.describe` takes them."""
+    """What these sections are, as :func:`vstats_core.wire.describe.describe` takes them."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """Why a collector fails, by its name."""
     fate: Literal["stays", "leaves", "falls silent", "never comes"] = "stays"

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as format from "../../../vstats_server/page/format.js";
+import * as format from "../../../vstats_server/web/page/parts/format.js";
 
 const plain = (text) => text.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
 const cases = (write, table) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parse } from "../../../vstats_server/page/query.js";
-import { look } from "../../../vstats_server/page/store.js";
+import { parse } from "../../../vstats_server/web/page/store/query.js";
+import { look } from "../../../vstats_server/web/page/store/store.js";
 
 const host = (changes = {}, report = {}) => {
   const whole = {

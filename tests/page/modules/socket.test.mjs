@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Connection } from "../../../vstats_server/page/socket.js";
+import { Connection } from "../../../vstats_server/web/page/store/socket.js";
 
 function setting(random = () => 1) {
   const here = { now: 0, timers: new Map(), last: 0, sockets: [] };

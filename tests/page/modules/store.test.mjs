@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Store } from "../../../vstats_server/page/store.js";
+import { Store } from "../../../vstats_server/web/page/store/store.js";
 
 const START = Date.parse("2024-01-01T12:00:00Z");
 

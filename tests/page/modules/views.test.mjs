@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as address from "../../../vstats_server/page/address.js";
-import { draw, intervalOf, runs } from "../../../vstats_server/page/history.js";
-import { level, valuesAt } from "../../../vstats_server/page/levels.js";
-import { clicked, sorted } from "../../../vstats_server/page/order.js";
-import { Rates } from "../../../vstats_server/page/rates.js";
+import * as address from "../../../vstats_server/web/page/parts/address.js";
+import { draw, intervalOf, runs } from "../../../vstats_server/web/page/store/history.js";
+import { level, valuesAt } from "../../../vstats_server/web/page/store/levels.js";
+import { clicked, sorted } from "../../../vstats_server/web/page/store/order.js";
+import { Rates } from "../../../vstats_server/web/page/store/rates.js";
 
 const host = (name, view, state = "online") => ({ name, tags: [], view: { level: 0, reasons: [], ...view }, state });
 const names = (hosts) => hosts.map(({ name }) => name);

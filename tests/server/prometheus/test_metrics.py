@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from tools import program
 
 from vstats_core import Rpm, Section, Text
-from vstats_core.describe import describe
+from vstats_core.wire.describe import describe
 from vstats_server.config import Host, Limits
-from vstats_server.intake import read
+from vstats_server.hub.intake import read
 from vstats_server.prometheus import MOST_SAMPLES, SHOWN_FOR, Metrics
 
 HOSTILE = '<img src=x onerror="alert(1)">\\\n\u202e' + "x" * 10_000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tools import program
 
-from vstats_core.units import KindName, UnitName
+from vstats_core.wire.units import KindName, UnitName
 from vstats_server.prometheus.names import info_name, label_name, metric_name
 
 UNITS, KINDS = get_args(UnitName), get_args(KindName)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from vstats_core import Bytes, Celsius, Count, Kind, Percent, Rpm, Section, Text
-from vstats_core.describe import describe
+from vstats_core.wire.describe import describe
 from vstats_server.prometheus.report import FAMILIES
 from vstats_server.prometheus.sections import plan
 from vstats_server.prometheus.text import Families

@@ -1,0 +1,1 @@
+"""What vStats costs, beside its peers: ``python -m lab.benchmarks`` from the repository."""

@@ -1,0 +1,1 @@
+"""The agent: call the collectors, check what they return, compose a report, send it."""

@@ -1,0 +1,1 @@
+"""How both programs log: setup, events, and the systemd journal."""

@@ -1,0 +1,1 @@
+"""Running as a systemd service: readiness notices, units, and installation actions."""

@@ -1,0 +1,1 @@
+"""Who may connect: tokens, origins, passwords, and rate limits."""

@@ -1,0 +1,1 @@
+"""Deliver messages to dashboards: framing, batching, and slow readers."""

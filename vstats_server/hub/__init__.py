@@ -1,0 +1,1 @@
+"""What the server knows of every host, and the messages it learns it from."""

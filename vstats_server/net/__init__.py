@@ -1,0 +1,1 @@
+"""Sockets: listening, TLS, WebSocket connections, proxies, and the event loop."""

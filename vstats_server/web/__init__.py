@@ -1,0 +1,1 @@
+"""Plain HTTP: the live page, the JSON API, and the health check."""

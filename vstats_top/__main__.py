@@ -1,0 +1,5 @@
+"""``python -m vstats_top``."""
+
+from vstats_top.cli import main
+
+main()
